@@ -1,0 +1,137 @@
+package edit
+
+import (
+	"strconv"
+
+	"kahea/sipparse"
+)
+
+// RequestOpts are what forwarding needs beyond the message and its edits.
+type RequestOpts struct {
+	RURI []byte   // nil: as received
+	Via  *ViaOpts // nil: no Via is added
+	Recv Received
+	Path []byte // Route header lines to put in front (Path vector), whole lines
+	CLen CLen
+}
+
+// CLen is the rule for Content-Length (core.md 9.2): UDP corrects only if the body or header was changed, never adds; streams always.
+type CLen uint8
+
+// The rules.
+const (
+	CLenDatagram CLen = iota
+	CLenStream
+)
+
+// AppendRequest appends the forwarded request.
+func AppendRequest(dst []byte, m *sipparse.Msg, l *List, o *RequestOpts) ([]byte, sipparse.Err) {
+	via, e := m.Via1()
+	if e != sipparse.OK {
+		return dst, e
+	}
+	c := cursor{dst: dst, src: m.Buf, l: l}
+	c.skip(m.Line.Off)
+	if o.RURI != nil {
+		c.to(m.Line.URI.Off)
+		c.dst = append(c.dst, o.RURI...)
+		c.skip(m.Line.URI.End())
+	}
+	vh := &m.Hdrs[via.Hdr]
+	c.through(vh.Off)
+	if o.Via != nil {
+		c.dst = AppendVia(c.dst, o.Via)
+	}
+	c.dst = append(c.dst, o.Path...)
+	c.via(m, via, &o.Recv)
+	c.tail(m, l, o.CLen)
+	return c.dst, sipparse.OK
+}
+
+// via writes received and rport into the sender's Via.
+func (c *cursor) via(m *sipparse.Msg, v *sipparse.Via, r *Received) {
+	if !r.needReceived(m, v) {
+		return
+	}
+	c.through(v.SentByEnd)
+	if r.ForceRPort && !v.HasRPort {
+		c.dst = r.appendRPort(c.dst)
+	}
+	c.dst = r.appendReceived(c.dst)
+	rport := func() {
+		if v.HasRPort && v.RPort.Empty() {
+			c.to(v.RPortAt.Off)
+			c.dst = r.appendRPort(c.dst)
+			c.skip(v.RPortAt.End())
+		}
+	}
+	received := func() {
+		if !v.RecvAt.Empty() {
+			c.to(v.RecvAt.Off)
+			c.skip(v.RecvAt.End())
+		}
+	}
+	if v.RecvAt.Off < v.RPortAt.Off {
+		received()
+		rport()
+	} else {
+		rport()
+		received()
+	}
+}
+
+// tail copies the rest of the message and sets Content-Length right.
+func (c *cursor) tail(m *sipparse.Msg, l *List, rule CLen) {
+	end := uint32(len(m.Buf))
+	bodyLen := int(end - m.BodyOff)
+	changed := false
+	if l != nil {
+		if l.hasBody {
+			bodyLen, changed = len(l.body), true
+		} else {
+			var d bool
+			bodyLen, d = l.bodyLen(m.BodyOff, end)
+			changed = d
+		}
+	}
+	n, has, _ := m.ContentLength()
+	if has {
+		h := m.First(sipparse.HdrContentLength)
+		if (changed || rule == CLenStream) && n != bodyLen && (l == nil || !l.Removed(h.Body.Off)) {
+			c.to(h.Body.Off)
+			c.dst = strconv.AppendInt(c.dst, int64(bodyLen), 10)
+			c.skip(h.Body.End())
+		}
+	} else if rule == CLenStream {
+		c.to(m.BodyOff)
+		c.dst = append(c.dst, "Content-Length: "...)
+		c.dst = strconv.AppendInt(c.dst, int64(bodyLen), 10)
+		c.dst = append(c.dst, "\r\n"...)
+	}
+	if l != nil && l.hasBody {
+		c.to(m.BodyOff)
+		c.dst = append(c.dst, l.body...)
+		return
+	}
+	c.through(end)
+}
+
+// bodyLen is the length of buf[off:end] after the edits, and whether there are any.
+func (l *List) bodyLen(off, end uint32) (n int, changed bool) {
+	n = int(end - off)
+	pos := off
+	for i := range l.ops {
+		o := &l.ops[i]
+		if o.kind == opRemove {
+			to := o.off + min(o.n, end-min(o.off, end))
+			if from := max(o.off, pos); to > from {
+				n -= int(to - from)
+				pos, changed = to, true
+			}
+		} else if o.off >= off {
+			n += int(o.len)
+			changed = true
+		}
+	}
+	return n, changed
+}

@@ -1,0 +1,108 @@
+package sipparse
+
+// Classes of bytes, one bit each: what a byte may be part of is one table look-up.
+const (
+	isLWS   = 1 << iota // SP HT CR LF: inside a field's body a line end is a fold
+	isBlank             // SP HT
+	isDigit             // 0-9
+	isToken             // RFC 3261 25.1 token
+	isName              // header name as Kamailio takes it
+	isHost              // part of a host name or IPv4 address
+	isAddr              // inside [ ] of an IPv6 reference
+	isPVal              // unquoted value of a Via parameter
+)
+
+var class = func() (t [256]uint8) {
+	set := func(s string, bits uint8) {
+		for i := range len(s) {
+			t[s[i]] |= bits
+		}
+	}
+	const alpha = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+	const digit = "0123456789"
+	set(" \t\r\n", isLWS)
+	set(" \t", isBlank)
+	set(digit, isDigit)
+	set(alpha+digit+"-.!%*_+`'~", isToken)
+	set(alpha+digit+"-._+!%*'~`", isName)
+	set(alpha+digit+"-._", isHost)
+	set("abcdefABCDEF:."+digit, isAddr)
+	for c := 0x21; c < 256; c++ {
+		switch c {
+		case ';', ',', '"', '=', '(', ')', '<', '>', 0x7f:
+		default:
+			t[c] |= isPVal
+		}
+	}
+	return
+}()
+
+func skipLWS(buf []byte, i, end int) int {
+	for i < end && class[buf[i]]&isLWS != 0 {
+		i++
+	}
+	return i
+}
+
+func skipBlank(buf []byte, i, end int) int {
+	for i < end && class[buf[i]]&isBlank != 0 {
+		i++
+	}
+	return i
+}
+
+func skipClass(buf []byte, i, end int, bits uint8) int {
+	for i < end && class[buf[i]]&bits != 0 {
+		i++
+	}
+	return i
+}
+
+// skipQuoted wants buf[i] == '"' and returns the offset behind the closing quote, or -1 if there is none.
+func skipQuoted(buf []byte, i, end int) int {
+	for i++; i < end; i++ {
+		switch buf[i] {
+		case '"':
+			return i + 1
+		case '\\':
+			i++
+		}
+	}
+	return -1
+}
+
+func lower(c byte) byte {
+	if c-'A' < 26 {
+		return c | 0x20
+	}
+	return c
+}
+
+// equalFold compares without regard to case (ASCII).
+func equalFold(b []byte, s string) bool {
+	if len(b) != len(s) {
+		return false
+	}
+	for i := range len(b) {
+		if b[i] != s[i] && lower(b[i]) != lower(s[i]) {
+			return false
+		}
+	}
+	return true
+}
+
+// number reads decimal digits; ok is false if b is empty, holds another byte or exceeds max.
+func number(b []byte, max uint64) (n uint64, ok bool) {
+	if len(b) == 0 {
+		return 0, false
+	}
+	for _, c := range b {
+		if c-'0' > 9 {
+			return 0, false
+		}
+		if n = n*10 + uint64(c-'0'); n > max {
+			return 0, false
+		}
+	}
+	return n, true
+}
