@@ -1,0 +1,189 @@
+// Package log writes kahea's log in Kamailio's formats (core.md 15): to standard error or to syslog, a line a message, at or below the
+// level in force. A Logger belongs to one process; Level may be read and changed from any goroutine, the rest from any goroutine too
+// (lines are written whole).
+//
+// A caller on a hot path asks On first, so that nothing is formatted for nothing.
+package log
+
+import (
+	"fmt"
+	"io"
+	"log/syslog"
+	"os"
+	"strconv"
+	"sync"
+	"sync/atomic"
+)
+
+// Level of a line: it is written when Level <= the debug parameter.
+type Level int32
+
+// Kamailio's levels.
+const (
+	Alert  Level = -5
+	Bug    Level = -4
+	Crit   Level = -3
+	Err    Level = -1
+	Warn   Level = 0
+	Notice Level = 1
+	Info   Level = 2
+	Debug  Level = 3
+)
+
+var names = [...]string{"ALERT", "BUG", "CRITICAL", "CRITICAL", "ERROR", "WARNING", "NOTICE", "INFO", "DEBUG"}
+
+// String is the name as it is printed.
+func (l Level) String() string {
+	l = min(max(l, Alert), Debug)
+	return names[l+5]
+}
+
+var colours = [...]string{"\x1b[31;1m", "\x1b[31m", "\x1b[31m", "\x1b[31m", "\x1b[31m", "\x1b[33m", "\x1b[36m", "\x1b[34m", "\x1b[32m"}
+
+// Options of a Logger.
+type Options struct {
+	Stderr   bool      // -E, log_stderror
+	Colour   bool      // -e, log_color
+	Out      io.Writer // nil: os.Stderr
+	Ident    string    // log_name
+	Facility syslog.Priority
+	Slot     int // index in the process table, printed on stderr
+}
+
+// Logger of one process.
+type Logger struct {
+	level atomic.Int32
+	local atomic.Int32 // setdebug(): level of this process, when set
+	isSet atomic.Bool
+	o     Options
+	pid   int
+	mu    sync.Mutex
+	buf   []byte
+	sys   *syslog.Writer
+	shm   atomic.Pointer[int64] // the debug parameter in shared memory, once there is one
+}
+
+// New makes a logger. A syslog that cannot be reached is not an error: lines are dropped until it can (as libc's syslog does).
+func New(o Options, level Level) *Logger {
+	l := &Logger{o: o, pid: os.Getpid()}
+	if l.o.Out == nil {
+		l.o.Out = os.Stderr
+	}
+	l.level.Store(int32(level))
+	return l
+}
+
+// Follow makes the level that of a word in shared memory, which an RPC may change.
+func (l *Logger) Follow(p *int64) { l.shm.Store(p) }
+
+// SetLocal sets the level of this process alone (setdebug); ClearLocal undoes it.
+func (l *Logger) SetLocal(v Level) { l.local.Store(int32(v)); l.isSet.Store(true) }
+func (l *Logger) ClearLocal()      { l.isSet.Store(false) }
+
+// On says whether a line of level v would be written.
+func (l *Logger) On(v Level) bool {
+	if l.isSet.Load() {
+		return int32(v) <= l.local.Load()
+	}
+	if p := l.shm.Load(); p != nil {
+		return int64(v) <= atomic.LoadInt64(p)
+	}
+	return int32(v) <= l.level.Load()
+}
+
+// Printf writes a line of the core or of a module: "IDX(PID) LEVEL: <where>: text".
+func (l *Logger) Printf(v Level, where, format string, a ...any) {
+	if l.On(v) {
+		l.Write(v, nil, where, fmt.Appendf(nil, format, a...))
+	}
+}
+
+// Write writes a line without asking for the level; prefix is the evaluated log_prefix, printed before where (both may be empty). A line end is added when text has none.
+func (l *Logger) Write(v Level, prefix []byte, where string, text []byte) {
+	l.write(v, 0, prefix, where, text, true)
+}
+
+// WriteRaw is Write without the added line end (xlog: what the script wrote is what is written), to another facility when it is not 0.
+func (l *Logger) WriteRaw(v Level, facility syslog.Priority, prefix []byte, where string, text []byte) {
+	l.write(v, facility, prefix, where, text, false)
+}
+
+func (l *Logger) write(v Level, facility syslog.Priority, prefix []byte, where string, text []byte, newline bool) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	b := l.buf[:0]
+	if l.o.Stderr {
+		if l.o.Colour {
+			b = append(b, colours[min(max(v, Alert), Debug)+5]...)
+		}
+		if l.o.Slot < 10 {
+			b = append(b, ' ')
+		}
+		b = strconv.AppendInt(b, int64(l.o.Slot), 10)
+		b = append(b, '(')
+		b = strconv.AppendInt(b, int64(l.pid), 10)
+		b = append(b, ") "...)
+	}
+	b = append(b, v.String()...)
+	b = append(b, ": "...)
+	b = append(b, prefix...)
+	b = append(b, where...)
+	b = append(b, text...)
+	if newline && (len(text) == 0 || text[len(text)-1] != '\n') {
+		b = append(b, '\n')
+	}
+	if l.o.Stderr && l.o.Colour {
+		b = append(b, "\x1b[0m"...)
+	}
+	l.buf = b[:0]
+	if cap(l.buf) > 64<<10 {
+		l.buf = nil
+	}
+	if l.o.Stderr {
+		l.o.Out.Write(b) //nolint:errcheck // there is nowhere to report that the log cannot be written
+		return
+	}
+	l.toSyslog(v, facility, b)
+}
+
+func (l *Logger) toSyslog(v Level, facility syslog.Priority, b []byte) {
+	if l.sys == nil {
+		w, err := syslog.New(l.o.Facility|syslog.LOG_INFO, l.o.Ident)
+		if err != nil {
+			return
+		}
+		l.sys = w
+	}
+	s := string(b)
+	switch {
+	case v <= Alert:
+		l.sys.Alert(s) //nolint:errcheck // see write
+	case v <= -2:
+		l.sys.Crit(s) //nolint:errcheck
+	case v <= Err:
+		l.sys.Err(s) //nolint:errcheck
+	case v <= Warn:
+		l.sys.Warning(s) //nolint:errcheck
+	case v <= Notice:
+		l.sys.Notice(s) //nolint:errcheck
+	case v <= Info:
+		l.sys.Info(s) //nolint:errcheck
+	default:
+		l.sys.Debug(s) //nolint:errcheck
+	}
+	_ = facility
+}
+
+// ParseFacility knows LOG_LOCAL0 and its like, in any case.
+func ParseFacility(name string) (syslog.Priority, bool) {
+	f, ok := facilities[name]
+	return f, ok
+}
+
+var facilities = map[string]syslog.Priority{
+	"LOG_AUTH": syslog.LOG_AUTH, "LOG_AUTHPRIV": syslog.LOG_AUTHPRIV, "LOG_CRON": syslog.LOG_CRON, "LOG_DAEMON": syslog.LOG_DAEMON,
+	"LOG_FTP": syslog.LOG_FTP, "LOG_KERN": syslog.LOG_KERN, "LOG_LPR": syslog.LOG_LPR, "LOG_MAIL": syslog.LOG_MAIL,
+	"LOG_NEWS": syslog.LOG_NEWS, "LOG_SYSLOG": syslog.LOG_SYSLOG, "LOG_USER": syslog.LOG_USER, "LOG_UUCP": syslog.LOG_UUCP,
+	"LOG_LOCAL0": syslog.LOG_LOCAL0, "LOG_LOCAL1": syslog.LOG_LOCAL1, "LOG_LOCAL2": syslog.LOG_LOCAL2, "LOG_LOCAL3": syslog.LOG_LOCAL3,
+	"LOG_LOCAL4": syslog.LOG_LOCAL4, "LOG_LOCAL5": syslog.LOG_LOCAL5, "LOG_LOCAL6": syslog.LOG_LOCAL6, "LOG_LOCAL7": syslog.LOG_LOCAL7,
+}

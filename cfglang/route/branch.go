@@ -1,0 +1,140 @@
+package route
+
+import "encoding/binary"
+
+// QUnset is a branch without q value; q is in thousandths (0..1000) otherwise.
+const QUnset = -1
+
+// BranchAttrs are what every branch has beside its URIs, the R-URI branch included.
+type BranchAttrs struct {
+	ForceSock  *Socket
+	Flags      uint32 // branch flags ($bf)
+	RUID       []byte
+	LocationUA []byte
+	Instance   []byte
+	OTCPID     uint32 // connection id to use
+	RegID      uint32
+}
+
+// Branch is an additional branch of the destination set (append_branch, lookup). Its slices lie in scratch memory.
+type Branch struct {
+	URI    []byte
+	DstURI []byte
+	Path   []byte
+	Q      int
+	BranchAttrs
+}
+
+// AddBranch appends a branch; the slices are copied. It fails when max_branches is reached (the main branch counts) or memory is out.
+func (c *Ctx) AddBranch(b Branch) bool {
+	if len(c.Branches)+1 >= c.P.Par.MaxBranches {
+		c.Error("max_branches (%d) reached", c.P.Par.MaxBranches)
+		return false
+	}
+	s := &c.Scratch
+	for _, p := range []*[]byte{&b.URI, &b.DstURI, &b.Path, &b.RUID, &b.LocationUA, &b.Instance} {
+		if *p == nil {
+			continue
+		}
+		if *p = s.Copy(*p); *p == nil {
+			return false
+		}
+	}
+	c.Branches = append(c.Branches, b)
+	return true
+}
+
+// AppendState and LoadState carry the routing state of a request (flags, URIs, branch attributes, edits, attributes) to shared memory and back:
+// tm keeps it so that failure and branch routes run on what the request route left.
+func (c *Ctx) AppendState(dst []byte) []byte {
+	dst = binary.LittleEndian.AppendUint32(dst, c.Flags)
+	dst = binary.LittleEndian.AppendUint64(dst, c.XFlags)
+	dst = binary.LittleEndian.AppendUint32(dst, c.ID)
+	bits := byte(0)
+	if c.ForceRPort {
+		bits |= 1
+	}
+	if c.AddLocalRPort {
+		bits |= 2
+	}
+	if c.NewURI != nil {
+		bits |= 4
+	}
+	if c.DstURI != nil {
+		bits |= 8
+	}
+	dst = append(dst, bits, byte(c.FwdFlags), byte(c.RplFlags))
+	dst = binary.LittleEndian.AppendUint16(dst, c.AdvPort)
+	dst = appendBytes(dst, c.AdvHost)
+	dst = appendBytes(dst, c.NewURI)
+	dst = appendBytes(dst, c.DstURI)
+	dst = appendBytes(dst, c.Path)
+	dst = appendAttrs(dst, &c.Main)
+	at := len(dst)
+	dst = append(dst, 0, 0, 0, 0)
+	dst = c.Edits.AppendBinary(dst)
+	binary.LittleEndian.PutUint32(dst[at:], uint32(len(dst)-at-4))
+	return c.AVPs.AppendBinary(dst)
+}
+
+// LoadState restores what AppendState wrote; texts are copied into scratch memory.
+func (c *Ctx) LoadState(b []byte) error {
+	d := decoder{b: b}
+	c.Flags, c.XFlags, c.ID = d.u32(), d.u64(), d.u32()
+	bits := d.u8()
+	c.ForceRPort, c.AddLocalRPort = bits&1 != 0, bits&2 != 0
+	c.FwdFlags, c.RplFlags = SendFlags(d.u8()), SendFlags(d.u8())
+	c.AdvPort = d.u16()
+	c.AdvHost = c.copyOrNil(d.bytes(), false)
+	c.NewURI = c.copyOrNil(d.bytes(), bits&4 != 0)
+	c.DstURI = c.copyOrNil(d.bytes(), bits&8 != 0)
+	c.Path = c.copyOrNil(d.bytes(), false)
+	c.loadAttrs(&d, &c.Main)
+	ed := d.bytes()
+	if d.bad {
+		return ErrCorrupt
+	}
+	c.uriState = 0
+	if err := c.Edits.Load(ed); err != nil {
+		return err
+	}
+	_, err := c.AVPs.Load(c, d.b)
+	return err
+}
+
+func (c *Ctx) copyOrNil(b []byte, keepEmpty bool) []byte {
+	if len(b) == 0 && !keepEmpty {
+		return nil
+	}
+	return c.Scratch.Copy(b)
+}
+
+func appendBytes(dst, b []byte) []byte {
+	dst = binary.LittleEndian.AppendUint32(dst, uint32(len(b)))
+	return append(dst, b...)
+}
+
+func appendAttrs(dst []byte, a *BranchAttrs) []byte {
+	sock := int32(-1)
+	if a.ForceSock != nil {
+		sock = int32(a.ForceSock.Index)
+	}
+	dst = binary.LittleEndian.AppendUint32(dst, uint32(sock))
+	dst = binary.LittleEndian.AppendUint32(dst, a.Flags)
+	dst = binary.LittleEndian.AppendUint32(dst, a.OTCPID)
+	dst = binary.LittleEndian.AppendUint32(dst, a.RegID)
+	dst = appendBytes(dst, a.RUID)
+	dst = appendBytes(dst, a.LocationUA)
+	return appendBytes(dst, a.Instance)
+}
+
+func (c *Ctx) loadAttrs(d *decoder, a *BranchAttrs) {
+	a.ForceSock = nil
+	if i := int32(d.u32()); i >= 0 && int(i) < len(c.P.Net.Sockets) {
+		a.ForceSock = c.P.Net.Sockets[i]
+	}
+	a.Flags, a.OTCPID, a.RegID = d.u32(), d.u32(), d.u32()
+	a.RUID = c.copyOrNil(d.bytes(), false)
+	a.LocationUA = c.copyOrNil(d.bytes(), false)
+	a.Instance = c.copyOrNil(d.bytes(), false)
+}

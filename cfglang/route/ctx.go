@@ -1,0 +1,136 @@
+package route
+
+import (
+	"net/netip"
+
+	"kahea/cfglang/log"
+	"kahea/shm"
+	"kahea/sipparse"
+	"kahea/sipparse/edit"
+)
+
+// Recv says how a message arrived.
+type Recv struct {
+	Src   netip.AddrPort
+	Dst   netip.AddrPort
+	Sock  *Socket
+	Proto sipparse.Proto
+	Conn  uint32
+	Time  int64 // unix ns
+}
+
+// ErrInfo is the last internal error: what sl_reply_error and $err tell.
+type ErrInfo struct {
+	Code         int // SIP status to answer with; 0: none set
+	Reason       string
+	Class, Level int
+	Info         string
+}
+
+// Ctx is one message's way through the script (Kamailio's sip_msg with its processing state).
+type Ctx struct {
+	P       *Proc
+	Msg     sipparse.Msg
+	Edits   edit.List
+	Scratch Scratch
+	Recv    Recv
+	ID      uint32 // $mi
+	Kind    Mask   // type of the top block that runs
+	Flow    Flow
+	RC      int64 // $rc
+	Err     ErrInfo
+
+	// Where the request is to go. NewURI nil: as received.
+	NewURI []byte
+	DstURI []byte
+	Path   []byte // Path vector: becomes Route lines
+	Main   BranchAttrs
+	// URIFresh is false once the R-URI was used for a branch or forwarded (Kamailio's ruri_is_new).
+	URIFresh bool
+	Branches []Branch
+
+	Flags  uint32 // $mf
+	XFlags uint64
+	AVPs   AVPs
+
+	ForceRPort, AddLocalRPort bool
+	AdvHost                   []byte // set_advertised_address
+	AdvPort                   uint16
+	FwdFlags, RplFlags        SendFlags
+
+	// Faked: no message of the wire, but one that a module or the core made up.
+	Faked bool
+
+	// Trans belongs to tm: the transaction that the message was matched to, its state, the branch.
+	Trans       shm.Off
+	TransState  uint8
+	TransBranch int
+	// Reply is the reply that a failure or branch-failure route runs for (nil: a local one), with its code.
+	Reply     *sipparse.Msg
+	ReplyCode int
+	// Send describes what leaves while onsend_route runs.
+	Send    *Dest
+	SendBuf []byte
+	// Ext is a small place for the state of modules by number (Proc.Ext), for what lives as long as the message.
+	Ext [8]uint64
+
+	// OnSuspend is called before the script waits (the caller keeps the packet's buffer).
+	OnSuspend func(c *Ctx)
+
+	uri      sipparse.URI // parsed current R-URI
+	uriText  []byte
+	uriState uint8 // 0 not parsed, 1 good, 2 bad
+	co       *coroutine
+	depth    int
+}
+
+func (c *Ctx) reset() {
+	c.Edits.Reset()
+	c.Scratch.Reset()
+	c.AVPs.Reset()
+	c.Branches = c.Branches[:0]
+	c.Msg.Buf = nil
+	c.Recv = Recv{}
+	c.ID, c.Kind, c.Flow, c.RC = 0, 0, 0, 0
+	c.Err = ErrInfo{}
+	c.NewURI, c.DstURI, c.Path = nil, nil, nil
+	c.Main = BranchAttrs{}
+	c.URIFresh = true
+	c.Flags, c.XFlags = 0, 0
+	c.ForceRPort, c.AddLocalRPort = false, false
+	c.AdvHost, c.AdvPort = nil, 0
+	c.FwdFlags, c.RplFlags = 0, 0
+	c.Faked = false
+	c.Trans, c.TransState, c.TransBranch = 0, 0, 0
+	c.Reply, c.ReplyCode = nil, 0
+	c.Send, c.SendBuf = nil, nil
+	c.Ext = [8]uint64{}
+	c.OnSuspend = nil
+	c.uriText, c.uriState = nil, 0
+	c.co, c.depth = nil, 0
+}
+
+// IsRequest says whether the message is a request.
+func (c *Ctx) IsRequest() bool { return !c.Msg.Line.IsReply }
+
+// SetError records what sl_reply_error would answer.
+func (c *Ctx) SetError(code int, reason string) { c.Err.Code, c.Err.Reason = code, reason }
+
+// Error logs an error of the core about this message.
+func (c *Ctx) Error(format string, a ...any) { c.P.Log.Printf(log.Err, "<core>: ", format, a...) }
+
+// Logf logs at a level with a module's name; it formats only when the level is in force.
+func (c *Ctx) Logf(v log.Level, module, format string, a ...any) {
+	if c.P.Log.On(v) {
+		c.P.Log.Printf(v, module+": ", format, a...)
+	}
+}
+
+// LogPrefix is the evaluated log_prefix, or nil.
+func (c *Ctx) LogPrefix() []byte {
+	if f := c.P.Par.LogPrefix; f != nil && !c.Faked {
+		b, _ := f.Eval(c)
+		return b
+	}
+	return nil
+}

@@ -1,0 +1,367 @@
+package route
+
+import (
+	"crypto/rand"
+	"errors"
+	"net/netip"
+
+	"kahea/cfglang/log"
+	"kahea/sipparse"
+	"kahea/sipparse/edit"
+)
+
+// Errors of sending; their SIP status is what sl_reply_error tells (Kamailio's err2reason_phrase).
+var (
+	ErrBadURI     = errors.New("bad uri")
+	ErrResolve    = errors.New("unresolvable destination")
+	ErrNoSocket   = errors.New("no listening socket of that protocol and address family")
+	ErrBuild      = errors.New("message can not be built")
+	ErrSendFailed = errors.New("send failed")
+	ErrDropped    = errors.New("dropped by onsend_route")
+)
+
+// Status is the SIP status and reason for an error of sending.
+func Status(err error) (int, string) {
+	switch {
+	case errors.Is(err, ErrBadURI):
+		return 400, "Bad Request-URI"
+	case errors.Is(err, ErrResolve):
+		return 478, "Unresolvable destination"
+	case errors.Is(err, ErrSendFailed), errors.Is(err, ErrNoSocket):
+		return 477, "Send failed"
+	}
+	return 500, "Server error occurred"
+}
+
+// Target is the host, port and transport that a request goes to before names are resolved.
+type Target struct {
+	Host  []byte
+	Port  uint16 // 0: default of the protocol
+	Proto sipparse.Proto
+}
+
+// URITarget reads where a SIP URI points: maddr before host, transport parameter, sips means TLS.
+func URITarget(text []byte) (t Target, err error) {
+	var u sipparse.URI
+	if sipparse.ParseURI(text, &u) != sipparse.OK {
+		return t, ErrBadURI
+	}
+	t.Host, t.Port, t.Proto = u.Host.In(text), u.Port, u.Proto
+	if u.HasMaddr && !u.Maddr.Empty() {
+		t.Host = u.Maddr.In(text)
+	}
+	if len(t.Host) == 0 {
+		return t, ErrBadURI
+	}
+	if u.HasTransport && t.Proto == sipparse.ProtoNone {
+		return t, ErrBadURI
+	}
+	if t.Proto == sipparse.ProtoNone {
+		t.Proto = sipparse.UDP
+	}
+	if u.Scheme == sipparse.SchemeSIPS && t.Proto != sipparse.WS && t.Proto != sipparse.WSS {
+		t.Proto = sipparse.TLS
+	}
+	return t, nil
+}
+
+// NextHop is the target of the request: $du if it is set, else the R-URI.
+func (c *Ctx) NextHop() (Target, error) {
+	if c.DstURI != nil {
+		return URITarget(c.DstURI)
+	}
+	return URITarget(c.RURI())
+}
+
+// Resolve turns a target into a destination: literal addresses at once, names through the host, which may suspend the script.
+// forced is the send socket that was asked for, nil if none.
+func (c *Ctx) Resolve(t Target, forced *Socket) (d Dest, err error) {
+	d.Proto = t.Proto
+	port := t.Port
+	if port == 0 {
+		port = 5060
+		if t.Proto == sipparse.TLS || t.Proto == sipparse.WSS {
+			port = 5061
+		}
+	}
+	ip, ok := ParseAddr(t.Host)
+	if !ok {
+		if ip, err = c.resolveName(t.Host); err != nil {
+			return d, err
+		}
+	}
+	d.Addr = netip.AddrPortFrom(ip, port)
+	if d.Sock = c.P.Net.SendSocket(t.Proto, ip, forced, c.Recv.Sock); d.Sock == nil {
+		return d, ErrNoSocket
+	}
+	return d, nil
+}
+
+// resolveName asks for IPv4, then IPv6 when there is a socket for it.
+func (c *Ctx) resolveName(host []byte) (netip.Addr, error) {
+	for _, v6 := range [2]bool{false, true} {
+		if v6 && !c.P.Net.hasV6() {
+			continue
+		}
+		ip, ok, lookup := c.P.Host.Resolve(host, v6)
+		if !ok && lookup != nil {
+			var err error
+			if !c.Await(func() { err = lookup() }) || err != nil {
+				continue
+			}
+			ip, ok, _ = c.P.Host.Resolve(host, v6)
+		}
+		if ok && ip.IsValid() {
+			return ip, nil
+		}
+	}
+	return netip.Addr{}, ErrResolve
+}
+
+func (n *Net) hasV6() bool {
+	for _, s := range n.Sockets {
+		if s.Addr.Addr().Is6() {
+			return true
+		}
+	}
+	return false
+}
+
+// Via fills our own Via for a destination (core.md 9.2: set_advertised_* before global before the socket's).
+func (c *Ctx) Via(d *Dest, branch []byte) edit.ViaOpts {
+	v := edit.ViaOpts{Proto: d.Proto, Branch: branch}
+	v.Host, v.Port, v.PortAlways = d.Sock.ViaHost()
+	if p := &c.P.Par; p.AdvHost != nil || p.AdvPort != 0 {
+		if p.AdvHost != nil {
+			v.Host = p.AdvHost
+		}
+		if p.AdvPort != 0 {
+			v.Port, v.PortAlways = p.AdvPort, true
+		}
+	}
+	if c.AdvHost != nil {
+		v.Host = c.AdvHost
+	}
+	if c.AdvPort != 0 {
+		v.Port, v.PortAlways = c.AdvPort, true
+	}
+	if c.Recv.Proto != sipparse.UDP {
+		v.ConnID = c.Recv.Conn
+	}
+	v.RPort = c.AddLocalRPort || c.P.Par.LocalRPort
+	return v
+}
+
+// Received is what goes into the sender's Via.
+func (c *Ctx) Received() edit.Received {
+	return edit.Received{Src: c.Recv.Src, ForceRPort: c.ForceRPort || c.P.Par.ForceRPort}
+}
+
+// CLenOf is the Content-Length rule of a protocol.
+func CLenOf(p sipparse.Proto) edit.CLen {
+	if p == sipparse.UDP {
+		return edit.CLenDatagram
+	}
+	return edit.CLenStream
+}
+
+// AppendRequest builds the request as it leaves to d, with ruri (nil: as received), path and branch value.
+func (c *Ctx) AppendRequest(dst []byte, d *Dest, ruri, path, branch []byte) ([]byte, error) {
+	via := c.Via(d, branch)
+	o := edit.RequestOpts{RURI: ruri, Via: &via, Recv: c.Received(), CLen: CLenOf(d.Proto)}
+	if len(path) > 0 {
+		o.Path = c.Scratch.Concat([]byte("Route: "), path, []byte("\r\n"))
+	}
+	b, e := edit.AppendRequest(dst, &c.Msg, &c.Edits, &o)
+	if e != sipparse.OK {
+		return b, ErrBuild
+	}
+	return b, nil
+}
+
+// SendRequest runs onsend_route, if there is one, and sends.
+func (c *Ctx) SendRequest(d *Dest, b []byte) error {
+	if !c.onSend(d, b) {
+		return ErrDropped
+	}
+	if err := c.P.Host.Send(d, b); err != nil {
+		if c.P.Log.On(log.Err) {
+			c.Error("send to %s failed: %v", d.Addr, err)
+		}
+		return ErrSendFailed
+	}
+	return nil
+}
+
+func (c *Ctx) onSend(d *Dest, b []byte) bool {
+	r := c.P.Prog.OnSend
+	if r == nil {
+		return true
+	}
+	oldD, oldB := c.Send, c.SendBuf
+	c.Send, c.SendBuf = d, b
+	code, flow := c.RunTop(r, OnSend)
+	c.Send, c.SendBuf = oldD, oldB
+	if flow&FlowDrop != 0 || code == 0 {
+		c.Logf(log.Info, "<core>", "send to %s dropped by onsend_route", d.Addr)
+		return false
+	}
+	return true
+}
+
+// Forward sends the request statelessly to t (forward()). It returns 1, or a negative code.
+func (c *Ctx) Forward(t Target) int {
+	err := c.forward(t)
+	if err == nil {
+		c.P.Count(c.P.Stat.FwdRequests)
+		return 1
+	}
+	code, reason := Status(err)
+	c.SetError(code, reason)
+	if errors.Is(err, ErrDropped) {
+		c.P.Count(c.P.Stat.DropRequests)
+		return -10
+	}
+	c.P.Count(c.P.Stat.ErrRequests)
+	if c.P.Log.On(log.Err) {
+		c.Error("forward to %s: %v", t.Host, err)
+	}
+	return -1
+}
+
+func (c *Ctx) forward(t Target) error {
+	d, err := c.Resolve(t, c.Main.ForceSock)
+	if err != nil {
+		return err
+	}
+	d.Flags = c.FwdFlags
+	d.Conn = c.Main.OTCPID
+	md5hex, e := edit.BranchMD5(&c.Msg)
+	if e != sipparse.OK {
+		return ErrBuild
+	}
+	cs, e := c.Msg.CSeq()
+	if e != sipparse.OK {
+		return ErrBuild
+	}
+	hash := edit.Hash2(c.Msg.CallID(), c.Msg.Bytes(cs.NumText)) & 0xffff
+	branch := edit.AppendBranch(c.Scratch.Tail(64), hash, md5hex[:], 0)
+	branch = c.Scratch.Keep(branch)
+	b, err := c.AppendRequest(c.P.Host.Buffer(), &d, c.NewURI, c.Path, branch)
+	if err != nil {
+		return err
+	}
+	return c.SendRequest(&d, b)
+}
+
+// ForwardReply sends the reply on by its second Via (core.md 9.3). It reports whether it was sent.
+func (c *Ctx) ForwardReply(code int, reason []byte) bool {
+	v1, e := c.Msg.Via1()
+	if e != sipparse.OK {
+		return false
+	}
+	v2, e := c.Msg.Via2()
+	if e != sipparse.OK {
+		c.Logf(log.Debug, "<core>", "no second via: reply is not forwarded")
+		return false
+	}
+	d := Dest{Proto: v2.Proto, Conn: parseConnID(c.Msg.Bytes(v1.I)), Flags: c.FwdFlags | c.RplFlags}
+	host := v2.Host
+	if !v2.Received.Empty() {
+		host = v2.Received
+	}
+	port := v2.Port
+	if p, ok := ParseInt(c.Msg.Bytes(v2.RPort)); ok && p > 0 && p < 65536 {
+		port = uint16(p)
+	}
+	r, err := c.Resolve(Target{Host: c.Msg.Bytes(host), Port: port, Proto: v2.Proto}, c.Main.ForceSock)
+	if err != nil {
+		c.P.Count(c.P.Stat.ErrReplies)
+		return false
+	}
+	d.Addr, d.Sock = r.Addr, r.Sock
+	b, e := edit.AppendForwardReply(c.P.Host.Buffer(), &c.Msg, &c.Edits, CLenOf(d.Proto), code, reason)
+	if e != sipparse.OK {
+		c.P.Count(c.P.Stat.ErrReplies)
+		return false
+	}
+	if c.P.Par.OnSendReply && !c.onSend(&d, b) {
+		c.P.Count(c.P.Stat.DropReplies)
+		return false
+	}
+	if err := c.P.Host.Send(&d, b); err != nil {
+		c.P.Count(c.P.Stat.ErrReplies)
+		return false
+	}
+	c.P.Count(c.P.Stat.FwdReplies)
+	return true
+}
+
+// parseConnID reads the i parameter of our own Via: hex digits, least significant first.
+func parseConnID(b []byte) uint32 {
+	var n uint32
+	for i := len(b) - 1; i >= 0; i-- {
+		d := b[i]
+		switch {
+		case isDigit(d):
+			d -= '0'
+		case d >= 'a' && d <= 'f':
+			d -= 'a' - 10
+		case d >= 'A' && d <= 'F':
+			d -= 'A' - 10
+		default:
+			return 0
+		}
+		n = n<<4 | uint32(d)
+	}
+	return n
+}
+
+// ReplyDest is where a locally generated reply goes (core.md 9.4): the source address; the source port only if rport is there or
+// forced, else the sent-by port; on streams the same connection.
+func (c *Ctx) ReplyDest() (d Dest, ok bool) {
+	d = Dest{Proto: c.Recv.Proto, Addr: c.Recv.Src, Sock: c.Recv.Sock, Conn: c.Recv.Conn, Flags: c.RplFlags}
+	if d.Proto != sipparse.UDP {
+		return d, true
+	}
+	v, e := c.Msg.Via1()
+	if e != sipparse.OK {
+		return d, false
+	}
+	if c.P.Par.ReplyToVia {
+		r, err := c.Resolve(Target{Host: c.Msg.Bytes(v.Host), Port: v.Port, Proto: d.Proto}, nil)
+		if err != nil {
+			return d, false
+		}
+		d.Addr = r.Addr
+		return d, true
+	}
+	if v.HasRPort || c.ForceRPort || c.P.Par.ForceRPort {
+		return d, true
+	}
+	port := v.Port
+	if port == 0 {
+		port = 5060
+	}
+	d.Addr = netip.AddrPortFrom(d.Addr.Addr(), port)
+	return d, true
+}
+
+// AppendReply builds a local reply to the request; toTag is added when To has none (nil: none).
+func (c *Ctx) AppendReply(dst []byte, code int, reason, toTag []byte) ([]byte, error) {
+	o := edit.ReplyOpts{Code: code, Reason: reason, ToTag: toTag, Recv: c.Received()}
+	if c.P.Par.ServerSignature {
+		o.Server = c.P.Par.ServerHeader
+	}
+	if c.P.Par.SIPWarning {
+		o.Warning = c.warning()
+	}
+	b, e := edit.AppendReply(dst, &c.Msg, &c.Edits, &o)
+	if e != sipparse.OK {
+		return b, ErrBuild
+	}
+	return b, nil
+}
+
+// RandomID fills b with random bytes (tags, unique ids at start-up).
+func RandomID(b []byte) { rand.Read(b) } //nolint:errcheck // crypto/rand never fails

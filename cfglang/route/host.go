@@ -1,0 +1,42 @@
+package route
+
+import (
+	"net/netip"
+
+	"kahea/sipparse"
+)
+
+// SendFlags are the flags of a destination (Kamailio's snd_flags).
+type SendFlags uint8
+
+const (
+	SendClose SendFlags = 1 << iota
+	SendNoConnect
+)
+
+// Dest is where a message goes.
+type Dest struct {
+	Proto sipparse.Proto
+	Addr  netip.AddrPort
+	Sock  *Socket // from where
+	Conn  uint32  // TCP connection to prefer, 0 = none
+	Flags SendFlags
+}
+
+// Host is the process around the engine. All methods are called on the loop.
+type Host interface {
+	// Buffer is an empty buffer (cap 65535 at least) to build one message in; it is valid until the next Send or Buffer.
+	Buffer() []byte
+	// Send sends b, or queues it; b may be the Buffer and may be reused when Send returned. An error is what the kernel or the connection
+	// table says at once (no such connection, no route).
+	Send(d *Dest, b []byte) error
+	// Await runs wait on another goroutine and then done on the loop.
+	Await(wait func(), done func())
+	// Resolve looks host up from what is known (cache, hosts file); when it is not known, ok is false and lookup is what has to
+	// be awaited before asking again.
+	Resolve(host []byte, v6 bool) (addr netip.Addr, ok bool, lookup func() error)
+	// Now is the time of the current wake-up, unix nanoseconds.
+	Now() int64
+	// Ticks is the timer clock: 1/16 s, the same in all processes.
+	Ticks() uint64
+}

@@ -1,0 +1,139 @@
+package route
+
+import (
+	"kahea/cfglang/log"
+	"kahea/shm"
+	"kahea/sipparse"
+)
+
+// Proc is what one process knows while it runs: it is filled by the process's boot code before the first message and then belongs to
+// the loop.
+type Proc struct {
+	Rank   int
+	Slot   int // index in the process table
+	Host   Host
+	Net    *Net
+	Log    *log.Logger
+	Arena  *shm.Arena
+	Wheel  shm.Wheel // this process's timing wheel
+	Counts *shm.Counters
+	Runner Runner
+	Mem    Memory
+	Prog   *Program
+	Par    Params
+	Vars   Vars // $var and its kin
+	Stat   CoreStats
+
+	// SFlags are the script flags ($sf): they belong to the process, as in Kamailio.
+	SFlags uint32
+
+	// OnRequest and OnReply run before the script (tm, acc, ...); false drops the message. AfterScript runs behind it, always.
+	// Responses are the modules' reply functions, last loaded first: false means consumed.
+	OnRequest, OnReply []func(c *Ctx) bool
+	AfterScript        []func(c *Ctx)
+	Responses          []func(c *Ctx) bool
+
+	timers  [64]func(o shm.Off)
+	free    []*Ctx
+	msgID   uint32
+	seen    []func(c *Ctx)
+	Started int64 // unix ns
+}
+
+// Params are the core parameters that the engine itself reads, copied from the table in package core.
+type Params struct {
+	ServerSignature bool
+	ServerHeader    []byte // whole line without line end; nil: default, empty: none
+	UserAgentHeader []byte
+	SIPWarning      bool
+	ParserLenient   bool
+	ForceRPort      bool
+	LocalRPort      bool
+	CheckVia        bool
+	ReplyToVia      bool
+	MaxWhileLoops   int
+	MaxRecursive    int
+	MaxBranches     int
+	UDPMTU          int
+	AdvHost         []byte
+	AdvPort         uint16
+	ParserLog       log.Level
+	LogPrefix       *Format
+	OnSendReply     bool
+	ServerID        int
+	Phone2Tel       bool
+}
+
+// CoreStats are the counters of group core that the engine moves.
+type CoreStats struct {
+	RcvRequests, RcvReplies, FwdRequests, FwdReplies, DropRequests, DropReplies, ErrRequests, ErrReplies shm.Counter
+	BadURIs, UnsupportedMethods, BadMsgHdr                                                               shm.Counter
+	Methods                                                                                              [16]shm.Counter // rcv_requests_invite ... by bit of Method
+	ReplyClass                                                                                           [7]shm.Counter  // rcv_replies_1xx ...
+	Reply18x                                                                                             shm.Counter
+}
+
+// Timer registers the handler of a timer kind; every process registers the same kinds. It panics on a kind in use, which is a
+// programming error.
+func (p *Proc) Timer(k shm.Kind, f func(o shm.Off)) {
+	if p.timers[k] != nil {
+		panic("route: timer kind registered twice")
+	}
+	p.timers[k] = f
+}
+
+// Advance fires the timers that are due.
+func (p *Proc) Advance(now uint64) {
+	p.Wheel.Advance(p.Arena, now, p.fire)
+}
+
+func (p *Proc) fire(o shm.Off, k shm.Kind) { p.timers[k](o) }
+
+// Count adds one to a counter.
+func (p *Proc) Count(k shm.Counter) { p.Counts.Add(k, 1) }
+
+// Get takes a Ctx from the pool, emptied.
+func (p *Proc) Get() *Ctx {
+	if n := len(p.free); n > 0 {
+		c := p.free[n-1]
+		p.free = p.free[:n-1]
+		return c
+	}
+	c := &Ctx{P: p}
+	c.Scratch.Mem = p.Mem
+	c.reset()
+	return c
+}
+
+// Put gives a Ctx back.
+func (p *Proc) Put(c *Ctx) {
+	c.reset()
+	if len(p.free) < 256 {
+		p.free = append(p.free, c)
+		return
+	}
+	c.Scratch.Close()
+}
+
+// NextID numbers messages ($mi).
+func (p *Proc) NextID() uint32 { p.msgID++; return p.msgID }
+
+// MyselfURI says whether u (of text b) is this server: host, port (defaulted by scheme or transport).
+func (p *Proc) MyselfURI(u *sipparse.URI, b []byte) bool {
+	if u.Host.Empty() {
+		return false
+	}
+	port := u.Port
+	if port == 0 {
+		port = DefaultPort(u)
+	}
+	return p.Net.IsMyself(u.Host.In(b), port, sipparse.ProtoNone)
+}
+
+// DefaultPort is 5061 for sips and TLS, else 5060.
+func DefaultPort(u *sipparse.URI) uint16 {
+	if u.Scheme == sipparse.SchemeSIPS || u.Proto == sipparse.TLS {
+		return 5061
+	}
+	return 5060
+}

@@ -1,0 +1,147 @@
+package route
+
+import "strconv"
+
+// Memory gives and takes back the chunks that scratch memory is made of: the process's private arena (-M, -X).
+type Memory interface {
+	// Chunk returns n bytes, or nil when the private memory is exhausted.
+	Chunk(n int) []byte
+	// Release gives back a chunk that Chunk returned.
+	Release(b []byte)
+}
+
+// chunkSize is the first chunk of a Ctx and the unit of growth; an ordinary message needs less.
+const chunkSize = 8192
+
+// maxScratch bounds what one message may take, whatever the private memory holds.
+const maxScratch = 4 << 20
+
+// Scratch is a message's bump allocator: it is emptied as a whole when the message ends and keeps its first chunk. The zero Scratch with
+// Mem set is ready.
+type Scratch struct {
+	Mem   Memory
+	chunk []byte   // the current one
+	used  int      // of chunk
+	full  [][]byte // earlier chunks, given back at Reset
+	total int
+}
+
+// Alloc returns n bytes, contents undefined, valid until Reset; nil when the memory is exhausted.
+func (s *Scratch) Alloc(n int) []byte {
+	if n == 0 {
+		return []byte{}
+	}
+	if n <= len(s.chunk)-s.used {
+		b := s.chunk[s.used : s.used+n : s.used+n]
+		s.used += n
+		return b
+	}
+	return s.grow(n)
+}
+
+func (s *Scratch) grow(n int) []byte {
+	size := max(chunkSize, n)
+	if s.total+size > maxScratch {
+		return nil
+	}
+	b := s.Mem.Chunk(size)
+	if b == nil {
+		return nil
+	}
+	if s.chunk != nil {
+		s.full = append(s.full, s.chunk)
+	}
+	s.total += size
+	s.chunk, s.used = b, n
+	return b[:n:n]
+}
+
+// Reset forgets everything that was allocated.
+func (s *Scratch) Reset() {
+	for i, b := range s.full {
+		s.Mem.Release(b)
+		s.full[i] = nil
+	}
+	s.full = s.full[:0]
+	if len(s.chunk) > chunkSize {
+		s.Mem.Release(s.chunk)
+		s.chunk = nil
+	}
+	s.used, s.total = 0, len(s.chunk)
+}
+
+// Copy returns a copy of b in scratch memory; nil when there is none left.
+func (s *Scratch) Copy(b []byte) []byte {
+	d := s.Alloc(len(b))
+	if d == nil {
+		return nil
+	}
+	copy(d, b)
+	return d
+}
+
+// CopyString is Copy of a string.
+func (s *Scratch) CopyString(t string) []byte {
+	d := s.Alloc(len(t))
+	if d == nil {
+		return nil
+	}
+	copy(d, t)
+	return d
+}
+
+// Concat returns the parts one behind the other in scratch memory.
+func (s *Scratch) Concat(parts ...[]byte) []byte {
+	n := 0
+	for _, p := range parts {
+		n += len(p)
+	}
+	d := s.Alloc(n)
+	if d == nil {
+		return nil
+	}
+	n = 0
+	for _, p := range parts {
+		n += copy(d[n:], p)
+	}
+	return d
+}
+
+// Int prints n in decimal.
+func (s *Scratch) Int(n int64) []byte {
+	b := s.Alloc(20)
+	if b == nil {
+		return nil
+	}
+	return strconv.AppendInt(b[:0], n, 10)
+}
+
+// Tail returns an empty slice that may grow to the rest of the current chunk (at least n bytes) without being allocated; what was
+// appended to it is kept by Keep.
+func (s *Scratch) Tail(n int) []byte {
+	if len(s.chunk)-s.used < n {
+		if s.grow(n) == nil {
+			return nil
+		}
+		s.used -= n
+	}
+	return s.chunk[s.used:s.used:len(s.chunk)]
+}
+
+// Keep takes b, which began as Tail and was appended to, out of the free space. A b that outgrew the chunk lies elsewhere and
+// is returned as it is.
+func (s *Scratch) Keep(b []byte) []byte {
+	if len(b) > 0 && s.used+len(b) <= len(s.chunk) && &b[0] == &s.chunk[s.used] {
+		s.used += len(b)
+	}
+	return b[:len(b):len(b)]
+}
+
+// Close gives everything back.
+func (s *Scratch) Close() {
+	s.Reset()
+	if s.chunk != nil {
+		s.Mem.Release(s.chunk)
+	}
+	s.chunk, s.used, s.total = nil, 0, 0
+}
