@@ -1,0 +1,5 @@
+package shm
+
+const childRole = "KAHEA_SHM_TEST_CHILD"
+
+func child(role string) { panic(role) }
