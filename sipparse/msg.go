@@ -14,6 +14,7 @@ type Msg struct {
 	Buf         []byte
 	Line        FirstLine
 	Hdrs        []Hdr
+	HdrEnd      uint32        // behind the last header field, where the empty line begins: append_hf puts text there
 	BodyOff     uint32        // behind the empty line; len(Buf) if there is none
 	Lenient     bool          // sip_parser_mode=0: duplicates of single-occurrence fields keep the first
 	HTTPReplies bool          // http_reply_parse=yes: "HTTP/1.1 200 OK" is a reply
@@ -59,6 +60,7 @@ func (m *Msg) Parse(buf []byte) Err {
 	m.clen = -1
 	m.via2.Whole.Len = 0
 	m.BodyOff = uint32(len(buf))
+	m.HdrEnd = m.BodyOff
 	if uint64(len(buf)) > math.MaxInt32 {
 		return ErrTooBig
 	}
@@ -98,6 +100,7 @@ func (m *Msg) scan(buf []byte, i int) Err {
 	for i < n {
 		c := buf[i]
 		if c == '\n' || c == '\r' && i+1 < n && buf[i+1] == '\n' {
+			m.HdrEnd = uint32(i)
 			if c == '\r' {
 				i++
 			}

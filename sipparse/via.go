@@ -20,9 +20,9 @@ type Via struct {
 	HasI      bool
 	HasAlias  bool
 	Alias     Span
-	RPortAt   Span   // the whole rport parameter with the ';' before it
-	RecvAt    Span   // the whole received parameter with the ';' before it
-	SentByEnd uint32 // behind host[:port]: where Kamailio inserts ";received"
+	RPortAt   Span   // the whole rport parameter with the ';' before it and the white space behind it
+	RecvAt    Span   // the whole received parameter, likewise
+	SentByEnd uint32 // where Kamailio inserts ";received": the first ';', behind host[:port] if there is no parameter
 	Hdr       int32  // index in Msg.Hdrs
 	Rest      Span   // what follows behind the comma in the same field; empty if nothing
 }
@@ -101,7 +101,7 @@ func ParseVia(buf []byte, at Span, v *Via) Err {
 			}
 			name := span(i, j)
 			if v.Params.Off == 0 {
-				v.Params.Off = uint32(i)
+				v.Params.Off, v.SentByEnd = uint32(i), uint32(sep)
 			}
 			last = j
 			val := Span{Off: uint32(j)}
@@ -122,7 +122,7 @@ func ParseVia(buf []byte, at Span, v *Via) Err {
 				last = j
 				i = skipLWS(buf, j, end)
 			}
-			if e := v.param(buf, name, val, has, span(sep, last)); e != OK {
+			if e := v.param(buf, name, val, has, span(sep, i)); e != OK {
 				return e
 			}
 		case '(':

@@ -13,7 +13,6 @@ func AppendForwardReply(dst []byte, m *sipparse.Msg, l *List, rule CLen, code in
 		return dst, e
 	}
 	c := cursor{dst: dst, src: m.Buf, l: l}
-	c.skip(m.Line.Off)
 	if code != 0 {
 		c.to(m.Line.StatusText.Off)
 		c.dst = strconv.AppendInt(c.dst, int64(code), 10)

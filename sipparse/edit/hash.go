@@ -16,17 +16,20 @@ func CoreHash(a, b []byte, size uint32) uint32 {
 	return h
 }
 
+// sx extends the sign of a byte: the hash is one over C's char, which has a sign on the machines that matter.
+func sx(c byte) uint32 { return uint32(int32(int8(c))) }
+
 // mix adds s in groups of four bytes, the rest as one number.
 func mix(h uint32, s []byte) uint32 {
 	for len(s) >= 4 {
-		v := uint32(s[0])<<24 | uint32(s[1])<<16 | uint32(s[2])<<8 | uint32(s[3])
+		v := sx(s[0])<<24 + sx(s[1])<<16 + sx(s[2])<<8 + sx(s[3])
 		h += v ^ v>>3
 		s = s[4:]
 	}
 	if len(s) > 0 {
 		v := uint32(0)
 		for _, c := range s {
-			v = v<<8 + uint32(c)
+			v = v<<8 + sx(c)
 		}
 		h += v ^ v>>3
 	}

@@ -15,11 +15,9 @@ const maxKept = 1 << 16
 
 type opKind uint8
 
-// The order of the kinds is the order of output at one offset.
 const (
-	opBefore opKind = iota
+	opInsert opKind = iota
 	opRemove
-	opAfter
 )
 
 // op is one edit; text is arena[text:text+len].
@@ -36,7 +34,7 @@ type op struct {
 // together by the builders. The message itself is never changed. A List is reused; texts are copied into its own arena.
 // The zero List is empty and ready.
 type List struct {
-	ops       []op // sorted by offset, then kind
+	ops       []op // sorted by offset; of one offset in the order in which they were added
 	arena     []byte
 	reply     []byte // reply lumps
 	replyBody []byte
@@ -65,14 +63,10 @@ func (l *List) Empty() bool {
 	return len(l.ops) == 0 && !l.hasBody && !l.hasReply && len(l.reply) == 0
 }
 
-// put inserts o behind all ops that stand before it; first: also before those of its own offset and kind.
-func (l *List) put(o op, first bool) {
+// put inserts o behind all ops that stand before it or at its offset.
+func (l *List) put(o op) {
 	i := len(l.ops)
-	for i > 0 {
-		p := &l.ops[i-1]
-		if p.off < o.off || p.off == o.off && (p.kind < o.kind || p.kind == o.kind && !first) {
-			break
-		}
+	for i > 0 && l.ops[i-1].off > o.off {
 		i--
 	}
 	l.ops = append(l.ops, op{})
@@ -91,22 +85,19 @@ func (l *List) textOf(o *op) []byte { return l.arena[o.text : o.text+o.len : o.t
 // Remove drops buf[off:off+n]. Overlapping removals merge.
 func (l *List) Remove(off, n uint32, t Anchor) {
 	if n > 0 {
-		l.put(op{off: off, n: n, kind: opRemove, typ: t}, false)
+		l.put(op{off: off, n: n, kind: opRemove, typ: t})
 	}
 }
 
-// InsertBefore / InsertAfter put text at off. Of several before one offset the last added stands first (as insert_hf);
-// of several after one offset the first added stands first (as append_hf).
+// InsertBefore puts text at off, as insert_hf does. Edits at one offset come out in the order in which they were made, whichever
+// of the two inserted them: that is what Kamailio's anchors do, one anchor being made for each call.
 func (l *List) InsertBefore(off uint32, text []byte, t Anchor) {
 	at, n := l.store(text)
-	l.put(op{off: off, text: at, len: n, kind: opBefore, typ: t}, true)
+	l.put(op{off: off, text: at, len: n, kind: opInsert, typ: t})
 }
 
-// InsertAfter is described at InsertBefore.
-func (l *List) InsertAfter(off uint32, text []byte, t Anchor) {
-	at, n := l.store(text)
-	l.put(op{off: off, text: at, len: n, kind: opAfter, typ: t}, false)
-}
+// InsertAfter puts text at off, as append_hf does (off is then the end of a field, or Msg.HdrEnd); see InsertBefore for the order.
+func (l *List) InsertAfter(off uint32, text []byte, t Anchor) { l.InsertBefore(off, text, t) }
 
 // Replace is Remove and InsertAfter of the same range.
 func (l *List) Replace(off, n uint32, text []byte, t Anchor) {
@@ -272,7 +263,7 @@ func (l *List) load(b []byte) error {
 		return errStored
 	}
 	for range count {
-		if len(b) < 2 || b[0] > byte(opAfter) || b[1] >= byte(sipparse.NumHdr) {
+		if len(b) < 2 || b[0] > byte(opRemove) || b[1] >= byte(sipparse.NumHdr) {
 			return errStored
 		}
 		o := op{kind: opKind(b[0]), typ: Anchor(b[1])}
@@ -285,7 +276,7 @@ func (l *List) load(b []byte) error {
 		if ok != [4]bool{true, true, true, true} {
 			return errStored
 		}
-		if k := len(l.ops); k > 0 && (o.off < l.ops[k-1].off || o.off == l.ops[k-1].off && o.kind < l.ops[k-1].kind) {
+		if k := len(l.ops); k > 0 && o.off < l.ops[k-1].off {
 			return errStored
 		}
 		l.ops = append(l.ops, o)

@@ -26,15 +26,31 @@ func (r *Received) appendRPort(dst []byte) []byte {
 	return strconv.AppendUint(dst, uint64(r.Src.Port()), 10)
 }
 
-// needReceived says whether the sender's Via gets a received parameter.
-func (r *Received) needReceived(m *sipparse.Msg, v *sipparse.Via) bool {
+// wants says which parameters the sender's Via gets. A forced rport alone brings no received, one that the sender asked for does.
+func (r *Received) wants(m *sipparse.Msg, v *sipparse.Via) (received, rport bool) {
 	if !r.Src.IsValid() {
-		return false
+		return false, false
 	}
-	if r.ForceRPort || v.HasRPort || !v.RecvAt.Empty() {
-		return true
+	received = v.HasRPort || !v.RecvAt.Empty() || !sameHost(m.Bytes(v.Host), r.Src.Addr())
+	return received, r.ForceRPort || v.HasRPort
+}
+
+// paramEnd is where the text of a Via parameter ends that Kamailio replaces: white space behind the last one of a field goes with it.
+func paramEnd(m *sipparse.Msg, v *sipparse.Via, at sipparse.Span) uint32 {
+	h := &m.Hdrs[v.Hdr]
+	if at.End() < h.Body.End() {
+		return at.End()
 	}
-	return !sameHost(m.Bytes(v.Host), r.Src.Addr())
+	return rawEnd(m, h)
+}
+
+// rawEnd is the end of a field's body with the white space that follows it, before the line end.
+func rawEnd(m *sipparse.Msg, h *sipparse.Hdr) uint32 {
+	end := h.End - 1
+	if end > h.Body.End() && m.Buf[end-1] == '\r' {
+		end--
+	}
+	return end
 }
 
 // sameHost compares the text of a host with an address; a name is never equal.

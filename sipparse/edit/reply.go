@@ -51,7 +51,7 @@ func AppendReply(dst []byte, m *sipparse.Msg, l *List, o *ReplyOpts) ([]byte, si
 				return dst[:start], e
 			}
 			if o.ToTag != nil && to.Tag.Empty() {
-				end := to.Whole.End()
+				end := rawEnd(m, h)
 				dst = append(dst, m.Buf[h.Off:end]...)
 				dst = append(dst, ";tag="...)
 				dst = append(dst, o.ToTag...)
@@ -88,23 +88,23 @@ func AppendReply(dst []byte, m *sipparse.Msg, l *List, o *ReplyOpts) ([]byte, si
 	return append(dst, body...), sipparse.OK
 }
 
-// appendTopVia appends the first Via field with rport and received at the end of its first via-parm.
+// appendTopVia appends the first Via field. What is new goes behind the last via-parm of the field, even if that is not the first:
+// so does Kamailio. The line ends with CRLF however it came in.
 func appendTopVia(dst []byte, m *sipparse.Msg, h *sipparse.Hdr, v *sipparse.Via, r *Received) []byte {
-	if !r.needReceived(m, v) {
-		return append(dst, m.Buf[h.Off:h.End]...)
-	}
+	received, rport := r.wants(m, v)
 	c := cursor{dst: dst, src: m.Buf}
 	c.skip(h.Off)
-	if v.HasRPort && v.RPort.Empty() {
+	if rport && v.HasRPort {
 		c.to(v.RPortAt.Off)
 		c.dst = r.appendRPort(c.dst)
 		c.skip(v.RPortAt.End())
 	}
-	c.to(v.Whole.End())
-	if r.ForceRPort && !v.HasRPort {
+	c.to(h.Body.End())
+	if rport && !v.HasRPort {
 		c.dst = r.appendRPort(c.dst)
 	}
-	c.dst = r.appendReceived(c.dst)
-	c.to(h.End)
-	return c.dst
+	if received {
+		c.dst = r.appendReceived(c.dst)
+	}
+	return append(c.dst, '\r', '\n')
 }

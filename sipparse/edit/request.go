@@ -31,7 +31,6 @@ func AppendRequest(dst []byte, m *sipparse.Msg, l *List, o *RequestOpts) ([]byte
 		return dst, e
 	}
 	c := cursor{dst: dst, src: m.Buf, l: l}
-	c.skip(m.Line.Off)
 	if o.RURI != nil {
 		c.to(m.Line.URI.Off)
 		c.dst = append(c.dst, o.RURI...)
@@ -42,42 +41,54 @@ func AppendRequest(dst []byte, m *sipparse.Msg, l *List, o *RequestOpts) ([]byte
 	if o.Via != nil {
 		c.dst = AppendVia(c.dst, o.Via)
 	}
-	c.dst = append(c.dst, o.Path...)
+	route := m.First(sipparse.HdrRoute)
+	if len(o.Path) > 0 && (route == nil || route.Off < vh.Off) {
+		c.dst = append(c.dst, o.Path...)
+	}
 	c.via(m, via, &o.Recv)
+	if len(o.Path) > 0 && route != nil && route.Off > vh.Off {
+		c.through(route.Off)
+		c.dst = append(c.dst, o.Path...)
+	}
 	c.tail(m, l, o.CLen)
 	return c.dst, sipparse.OK
 }
 
-// via writes received and rport into the sender's Via.
+// via writes received and rport into the sender's Via: what is there is replaced where it stands, what is new goes behind sent-by,
+// but a new rport in front of a received that is replaced.
 func (c *cursor) via(m *sipparse.Msg, v *sipparse.Via, r *Received) {
-	if !r.needReceived(m, v) {
-		return
+	received, rport := r.wants(m, v)
+	inPlace := received && !v.RecvAt.Empty()
+	if !inPlace && (received || rport) {
+		c.through(v.SentByEnd)
+		if rport && !v.HasRPort {
+			c.dst = r.appendRPort(c.dst)
+		}
+		if received {
+			c.dst = r.appendReceived(c.dst)
+		}
 	}
-	c.through(v.SentByEnd)
+	if inPlace && v.RecvAt.Off < v.RPortAt.Off {
+		c.viaReceived(m, v, r)
+		inPlace = false
+	}
+	if rport && v.HasRPort {
+		c.to(v.RPortAt.Off)
+		c.dst = r.appendRPort(c.dst)
+		c.skip(paramEnd(m, v, v.RPortAt))
+	}
+	if inPlace {
+		c.viaReceived(m, v, r)
+	}
+}
+
+func (c *cursor) viaReceived(m *sipparse.Msg, v *sipparse.Via, r *Received) {
+	c.to(v.RecvAt.Off)
 	if r.ForceRPort && !v.HasRPort {
 		c.dst = r.appendRPort(c.dst)
 	}
 	c.dst = r.appendReceived(c.dst)
-	rport := func() {
-		if v.HasRPort && v.RPort.Empty() {
-			c.to(v.RPortAt.Off)
-			c.dst = r.appendRPort(c.dst)
-			c.skip(v.RPortAt.End())
-		}
-	}
-	received := func() {
-		if !v.RecvAt.Empty() {
-			c.to(v.RecvAt.Off)
-			c.skip(v.RecvAt.End())
-		}
-	}
-	if v.RecvAt.Off < v.RPortAt.Off {
-		received()
-		rport()
-	} else {
-		rport()
-		received()
-	}
+	c.skip(paramEnd(m, v, v.RecvAt))
 }
 
 // tail copies the rest of the message and sets Content-Length right.
@@ -102,8 +113,8 @@ func (c *cursor) tail(m *sipparse.Msg, l *List, rule CLen) {
 			c.dst = strconv.AppendInt(c.dst, int64(bodyLen), 10)
 			c.skip(h.Body.End())
 		}
-	} else if rule == CLenStream {
-		c.to(m.BodyOff)
+	} else if rule == CLenStream || l != nil && l.hasBody {
+		c.through(m.HdrEnd)
 		c.dst = append(c.dst, "Content-Length: "...)
 		c.dst = strconv.AppendInt(c.dst, int64(bodyLen), 10)
 		c.dst = append(c.dst, "\r\n"...)

@@ -66,6 +66,23 @@ func AppendBranch(dst []byte, hash uint32, md5hex []byte, index uint32) []byte {
 	return appendRHex(dst, index)
 }
 
+// BranchHash is the first number of a branch parameter: the slot of the transaction table, over Call-ID (with the white space
+// behind it, which Kamailio leaves on there) and CSeq number.
+func BranchHash(m *sipparse.Msg) (uint32, sipparse.Err) {
+	cseq, e := m.CSeq()
+	if e != sipparse.OK {
+		return 0, e
+	}
+	h := m.First(sipparse.HdrCallID)
+	if h == nil {
+		return 0, sipparse.ErrNoCallID
+	}
+	return CoreHash(m.Buf[h.Body.Off:rawEnd(m, h)], m.Bytes(cseq.NumText), branchSlots), sipparse.OK
+}
+
+// branchSlots is the size of Kamailio's transaction table.
+const branchSlots = 1 << 16
+
 // BranchMD5 is char_msg_val of Kamailio: md5 hex over From tag, To tag (not for INVITE/ACK/CANCEL), Call-ID, R-URI as received, CSeq number, top Via host, port text, branch.
 // It allocates only if these are longer than 2 kB together.
 func BranchMD5(m *sipparse.Msg) (hex [32]byte, e sipparse.Err) {
