@@ -3,11 +3,22 @@ package diag
 // Severity of a diagnostic.
 type Severity uint8
 
+// Severities, the gravest first.
 const (
 	Error Severity = iota
 	Warning
 	Notice
 )
+
+func (s Severity) String() string {
+	switch s {
+	case Error:
+		return "error"
+	case Warning:
+		return "warning"
+	}
+	return "notice"
+}
 
 // Source is one file as it was read (or a define's text, or -A on the command line).
 type Source struct {
@@ -16,7 +27,8 @@ type Source struct {
 }
 
 // Pos is a place in a source: line and column count from 1, columns count bytes. The zero Pos is unknown.
-// When a macro produced the token, Pos is where the macro was used and Def is where its text was defined; Incl is where the file was included.
+// When a macro produced the token, Pos is where the macro was used and Def is where its name was defined (Def.Def: where
+// the outer macro was defined, if one macro's text used another); Incl is where the file was included.
 type Pos struct {
 	Src       *Source
 	Line, Col int
@@ -28,20 +40,13 @@ type Pos struct {
 type Diagnostic struct {
 	Severity Severity
 	Pos      Pos
-	EndCol   int    // 0: one character
+	EndCol   int    // column after the last character of the range; 0: one character
 	Summary  string // a few words: unknown function "sl_sendreply"
 	Detail   string // a sentence or two, often with the fix: did you mean "sl_send_reply"?
 }
 
-// List collects the diagnostics of a run.
-type List struct{ all []Diagnostic }
-
-func (l *List) Errorf(p Pos, format string, a ...any)      { panic("todo") }
-func (l *List) Warnf(p Pos, format string, a ...any)       { panic("todo") }
-func (l *List) Add(d Diagnostic)                           { panic("todo") }
-func (l *List) HasErrors() bool                            { panic("todo") }
-func (l *List) All() []Diagnostic                          { panic("todo") } // errors first, then warnings, each in order of position
-func (l *List) Nearest(name string, names []string) string { panic("todo") } // did-you-mean; "" if nothing is near
-
-// Write prints all in the manner: FILE:LINE:COL: error: summary / source line / caret range / detail. colour adds ANSI colours.
-// (the signature is Write(w io.Writer, colour bool))
+// List collects the diagnostics of a run. The zero List is ready to use; it is for one goroutine.
+type List struct {
+	all    []Diagnostic
+	errors int
+}

@@ -302,8 +302,3 @@ type Options struct {
 	Env                        func(string) (string, bool)
 	ReadFile                   func(path string) ([]byte, error) // nil: os.ReadFile
 }
-
-// Parse preprocesses, lexes and parses the file at path with everything that it includes. It reports all errors that it
-// finds and recovers at the next statement or top-level item; the tree is usable for further checks even then.
-// The signature is Parse(path string, o Options, d *diag.List) *File; and
-// Preprocess(path string, o Options, d *diag.List) []byte gives the text after includes and ifdefs (--cfg-print, the sealed memfd).

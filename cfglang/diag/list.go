@@ -1,0 +1,79 @@
+package diag
+
+import (
+	"fmt"
+	"slices"
+)
+
+// Errorf adds an error with a summary and no detail.
+func (l *List) Errorf(p Pos, format string, a ...any) {
+	l.Add(Diagnostic{Severity: Error, Pos: p, Summary: fmt.Sprintf(format, a...)})
+}
+
+// Warnf adds a warning with a summary and no detail.
+func (l *List) Warnf(p Pos, format string, a ...any) {
+	l.Add(Diagnostic{Severity: Warning, Pos: p, Summary: fmt.Sprintf(format, a...)})
+}
+
+// Add adds a diagnostic as it is.
+func (l *List) Add(d Diagnostic) {
+	if d.Severity == Error {
+		l.errors++
+	}
+	l.all = append(l.all, d)
+}
+
+// HasErrors says whether an error, not only warnings, was added.
+func (l *List) HasErrors() bool { return l.errors > 0 }
+
+// Errors is the number of errors.
+func (l *List) Errors() int { return l.errors }
+
+// All returns a copy: errors first, then warnings, each in the order in which a reader meets the places when he reads
+// the main file and every included file where it is included. Several at one place keep the order in which they were added.
+func (l *List) All() []Diagnostic {
+	type keyed struct {
+		Diagnostic
+		path []Pos // outermost include first
+	}
+	roots := map[*Source]int{}
+	ks := make([]keyed, len(l.all))
+	for i, d := range l.all {
+		ks[i] = keyed{d, readingPath(d.Pos)}
+		root := ks[i].path[0].Src
+		if _, ok := roots[root]; !ok {
+			roots[root] = len(roots)
+		}
+	}
+	slices.SortStableFunc(ks, func(a, b keyed) int {
+		if a.Severity != b.Severity {
+			return int(a.Severity) - int(b.Severity)
+		}
+		if c := roots[a.path[0].Src] - roots[b.path[0].Src]; c != 0 {
+			return c
+		}
+		for i := 0; i < len(a.path) && i < len(b.path); i++ {
+			if c := a.path[i].Line - b.path[i].Line; c != 0 {
+				return c
+			}
+			if c := a.path[i].Col - b.path[i].Col; c != 0 {
+				return c
+			}
+		}
+		return len(a.path) - len(b.path)
+	})
+	out := make([]Diagnostic, len(ks))
+	for i := range ks {
+		out[i] = ks[i].Diagnostic
+	}
+	return out
+}
+
+func readingPath(p Pos) []Pos {
+	var path []Pos
+	for q := &p; q != nil; q = q.Incl {
+		path = append(path, *q)
+	}
+	slices.Reverse(path)
+	return path
+}

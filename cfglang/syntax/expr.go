@@ -1,0 +1,342 @@
+package syntax
+
+import (
+	"fmt"
+	"net/netip"
+	"strings"
+
+	"kahea/cfglang/diag"
+)
+
+// Levels of binding, lowest first (core.md 6.2).
+const (
+	levelUnary   = 13
+	levelDefined = 14
+	levelCast    = 15
+	levelCompare = 9
+)
+
+// binary gives the normalised name and the level of a binary operator; level 0: it is none.
+func (t *token) binary() (string, int) {
+	if t.kind != tOp && t.kind != tID {
+		return "", 0
+	}
+	switch t.text {
+	case "or", "||":
+		return "||", 2
+	case "and", "&&":
+		return "&&", 3
+	case "|":
+		return "|", 4
+	case "&":
+		return "&", 5
+	case "^":
+		return "^", 6
+	case "<<":
+		return "<<", 7
+	case ">>":
+		return ">>", 8
+	case "==", "!=", "=~", "ieq", "ine", "eq", "ne":
+		return t.text, levelCompare
+	case ">", "<", ">=", "<=":
+		return t.text, 10
+	case "+", "-":
+		return t.text, 11
+	case "*", "/", "mod":
+		return t.text, 12
+	}
+	return "", 0
+}
+
+func isOperatorWord(s string) bool {
+	switch s {
+	case "or", "and", "not", "mod", "eq", "ne", "ieq", "ine", "strlen", "strempty", "defined", "selval":
+		return true
+	}
+	return false
+}
+
+// expr parses an expression of operators that bind at least as tightly as level. 0 also takes an assignment without parentheses,
+// which Kamailio reads in if ($x = 1).
+func (p *parser) expr(level int) Expr {
+	p.enter()
+	defer p.leave()
+	l := p.unary()
+	for n := 0; ; n++ {
+		t := *p.peek()
+		op, lv := t.binary()
+		if lv == 0 || lv < level {
+			return l
+		}
+		p.take()
+		if n > maxDepth*10 {
+			p.failAt(&t, "expression has too many operators", "")
+		}
+		r := p.expr(lv + 1)
+		b := &Binary{Pos: t.pos, Op: op, L: l, R: r}
+		p.checkTypes(b)
+		l = b
+	}
+}
+
+// checkTypes reports a string literal where an int is needed, as Kamailio's parser does.
+func (p *parser) checkTypes(b *Binary) {
+	needInt := func(e Expr) {
+		if s, ok := e.(*StrLit); ok {
+			p.errors++
+			p.d.Add(diag.Diagnostic{Pos: s.Pos, Summary: "type mismatch: string instead of number", Detail: fmt.Sprintf("%q takes numbers here; (int) converts", b.Op)})
+		}
+	}
+	switch b.Op {
+	case "+", "==", "!=":
+		if k, ok := constKind(b.L); ok && k == IntValue {
+			needInt(b.R)
+		}
+	case "eq", "ne", "=~":
+	case "ieq", "ine", "||", "&&":
+	default:
+		needInt(b.L)
+		needInt(b.R)
+	}
+}
+
+func (p *parser) unary() Expr {
+	t := *p.peek()
+	switch t.kind {
+	case tOp:
+		switch t.text {
+		case "!", "-", "~":
+			p.take()
+			if n := p.peek(); t.text == "-" && n.kind == tNum {
+				p.take()
+				return &IntLit{Pos: t.pos, Val: -p.prev.num}
+			}
+			return &Unary{Pos: t.pos, Op: t.text, X: p.expr(levelUnary)}
+		case "(":
+			return p.paren()
+		case "{":
+			return &BlockExpr{Block: p.block()}
+		}
+	case tNum:
+		p.take()
+		return &IntLit{Pos: t.pos, Val: t.num}
+	case tStr:
+		p.take()
+		return &StrLit{Pos: t.pos, Val: t.text}
+	case tPV, tAvp:
+		return p.variable()
+	case tSelect:
+		p.take()
+		return &Select{Pos: t.pos, Text: t.text}
+	case tID:
+		switch t.text {
+		case "not":
+			p.take()
+			return &Unary{Pos: t.pos, Op: "!", X: p.expr(levelUnary)}
+		case "defined":
+			p.take()
+			return &Unary{Pos: t.pos, Op: "defined", X: p.expr(levelDefined)}
+		case "strlen", "strempty":
+			p.take()
+			p.expect("(", "")
+			u := &Unary{Pos: t.pos, Op: t.text, X: p.expr(0)}
+			p.expect(")", "")
+			return u
+		case "selval":
+			p.take()
+			const form = "form: selval(condition, value if true, value if false)"
+			p.expect("(", form)
+			s := &SelVal{Pos: t.pos, Cond: p.expr(0)}
+			p.expect(",", form)
+			s.Then = p.expr(0)
+			p.expect(",", form)
+			s.Else = p.expr(0)
+			p.expect(")", form)
+			return s
+		}
+		if isCondition(t.text) {
+			return p.condition()
+		}
+		if !t.statementWord() && !isOperatorWord(t.text) {
+			return p.call()
+		}
+	}
+	p.failAt(&t, fmt.Sprintf("syntax error: %s, an expression expected", t.describe()), "")
+	return nil
+}
+
+func (t *token) statementWord() bool {
+	switch t.text {
+	case "if", "else", "while", "switch", "case", "default", "return", "exit", "drop", "break":
+		return true
+	}
+	return false
+}
+
+// paren parses ( expr ), ( a = b ), (int) x and (str) x.
+func (p *parser) paren() Expr {
+	open := p.take()
+	if t := p.peek(); (t.word("int") || t.word("str")) && p.peekN(1).is(")") {
+		op := "(" + t.text + ")"
+		p.take()
+		p.take()
+		return &Unary{Pos: open.pos, Op: op, X: p.expr(levelCast)}
+	}
+	if t := p.peek(); (t.kind == tPV || t.kind == tAvp) && p.peekN(1).is("=") {
+		a := p.assignRest(p.variable())
+		a.Pos = a.L.Position()
+		p.expect(")", "")
+		return &ParenAssign{Assign: a}
+	}
+	e := p.expr(0)
+	p.expect(")", "")
+	return e
+}
+
+// call parses NAME(args) or, for some commands of the core, NAME alone.
+func (p *parser) call() *Call {
+	t := p.take()
+	c := &Call{Pos: t.pos, Name: t.text}
+	cmd, isCore := coreCommand(t.text)
+	if !p.peek().is("(") {
+		if isCore && cmd.bare {
+			return c
+		}
+		detail := ""
+		if t.text == "route" {
+			detail = "form: route(NAME)"
+		}
+		p.failAt(p.peek(), fmt.Sprintf("syntax error: %s after %q, %q expected", p.peek().describe(), t.text, "("), detail)
+	}
+	p.take()
+	c.Parens = true
+	if isCore {
+		p.coreArgs(c, cmd)
+		return c
+	}
+	if p.inCall > 0 {
+		p.errorAt(&t, fmt.Sprintf("function %s is called among the parameters of another function", t.text), "assign its result to a variable before")
+	}
+	p.inCall++
+	for !p.peek().is(")") {
+		c.Args = append(c.Args, p.expr(0))
+		if !p.peek().is(",") {
+			break
+		}
+		if comma := p.take(); len(c.Args) == 6 {
+			p.failAt(&comma, "too many parameters", "a function has at most 6")
+		}
+		if n := p.peek(); n.is(")") {
+			p.failAt(n, fmt.Sprintf("syntax error: %s, a parameter expected", n.describe()), "")
+		}
+	}
+	p.inCall--
+	p.expect(")", "")
+	return c
+}
+
+// condition parses a core condition: an operand, an operator, and what it is compared with.
+func (p *parser) condition() Expr {
+	t := p.take()
+	left := &Cond{Pos: t.pos, Name: t.text}
+	kind := conditionKind(t.text)
+	if strings.HasPrefix(t.text, "snd_") || t.text == "to_ip" || t.text == "to_port" || t.text == "to_proto" || t.text == "to_af" {
+		if (t.text == "snd_ip" || t.text == "to_ip") && p.kind != OnSendRoute {
+			p.errorAt(&t, t.text+" is allowed only in onsend_route", "")
+		}
+	}
+	op := *p.peek()
+	ok := false
+	if op.kind == tOp || op.kind == tID {
+		switch op.text {
+		case "==", "!=":
+			ok = true
+		case "eq", "ne":
+			ok = kind == condMethod || kind == condURI || kind == condIP
+		case "=~":
+			ok = kind == condMethod || kind == condURI || kind == condIP
+		case "<", ">", "<=", ">=", "ieq", "ine":
+			ok = kind == condInt
+		}
+	}
+	if !ok {
+		want := map[condKind]string{condInt: "== != < > <= >=", condProto: "== !=", condMyself: "== !="}[kind]
+		if want == "" {
+			want = "== != =~"
+		}
+		p.failAt(&op, fmt.Sprintf("syntax error: %s after %q, an operator expected", op.describe(), t.text), "operators here: "+want)
+	}
+	p.take()
+	return &Binary{Pos: op.pos, Op: op.text, L: left, R: p.conditionRight(kind)}
+}
+
+func (p *parser) conditionRight(kind condKind) Expr {
+	t := *p.peek()
+	bare := t.kind == tID && !p.peekN(1).is("(") && !isOperatorWord(t.text) && !t.statementWord()
+	switch kind {
+	case condMethod:
+		if bare && !t.keyword() {
+			p.take()
+			return &Addr{Pos: t.pos, Text: t.text}
+		}
+	case condProto:
+		if bare {
+			if _, ok := protoWord(t.text); !ok {
+				p.failAt(&t, fmt.Sprintf("syntax error: %s is no transport protocol", t.describe()), "one of udp tcp tls sctp ws wss, or its number")
+			}
+			p.take()
+			return &Addr{Pos: t.pos, Text: t.text}
+		}
+	case condURI:
+		if t.word("myself") {
+			p.take()
+			return &Cond{Pos: t.pos, Name: t.text}
+		}
+	case condMyself:
+		switch {
+		case bare && isCondition(t.text) && conditionKind(t.text) != condMyself:
+			p.take()
+			return &Cond{Pos: t.pos, Name: t.text}
+		}
+		p.failAt(&t, fmt.Sprintf("syntax error: %s, uri, from_uri, to_uri, src_ip or dst_ip expected", t.describe()), "")
+	case condIP:
+		switch {
+		case t.word("myself"):
+			p.take()
+			return &Cond{Pos: t.pos, Name: t.text}
+		case t.is("[") || t.kind == tIP6 || t.kind == tNum && p.peekN(1).is("."):
+			return p.network()
+		case bare && !t.keyword():
+			return &Addr{Pos: t.pos, Text: p.host()}
+		}
+	case condInt:
+		if t.word("max_len") {
+			p.failAt(&t, "syntax error: max_len cannot be used, number expected", "")
+		}
+	}
+	return p.expr(levelCompare + 1)
+}
+
+// network parses ip, ip/len and ip/mask.
+func (p *parser) network() Expr {
+	t := *p.peek()
+	text := p.host()
+	if !p.peek().is("/") {
+		return &Addr{Pos: t.pos, Text: text}
+	}
+	p.take()
+	m := *p.peek()
+	ip, _ := netip.ParseAddr(text)
+	if m.kind == tNum && !p.peekN(1).is(".") {
+		p.take()
+		if m.num < 0 || ip.IsValid() && m.num > int64(ip.BitLen()) {
+			p.errorAt(&m, fmt.Sprintf("bad network: mask length %s", m.text), fmt.Sprintf("0 to %d", ip.BitLen()))
+		}
+		return &Addr{Pos: t.pos, Text: text + "/" + m.text}
+	}
+	mask := p.host()
+	if a, err := netip.ParseAddr(mask); err != nil || ip.IsValid() && a.BitLen() != ip.BitLen() {
+		p.errorAt(&m, fmt.Sprintf("bad network mask %q", mask), "")
+	}
+	return &Addr{Pos: t.pos, Text: text + "/" + mask}
+}

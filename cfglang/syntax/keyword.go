@@ -1,0 +1,70 @@
+package syntax
+
+import "strings"
+
+// keywords are the words that the lexer never takes for a define's name and that end a list of addresses. It is read-only.
+var keywords = func() map[string]struct{} {
+	m := map[string]struct{}{}
+	for w := range strings.FieldsSeq(keywordText) {
+		m[w] = struct{}{}
+	}
+	return m
+}()
+
+func isKeyword(s string) bool {
+	_, ok := keywords[s]
+	return ok
+}
+
+// keywordText: statements and operators; core commands; condition operands; global parameters (core.md 3, 6, 7).
+const keywordText = `
+if else while switch case default return exit drop break route request_route failure_route onreply_route reply_route
+branch_route onsend_route event_route loadmodule loadmodulex loadpath mpath modparam modparamx cfgengine flags bool avpflags
+include_file import_file
+or and not mod eq ne ieq ine strlen strempty defined selval int str
+
+forward forward_udp forward_tcp forward_tls forward_sctp rewritehost sethost seth rewritehostport sethostport sethp
+rewritehostporttrans sethostporttrans sethpt rewriteuser setuser setu rewriteuserpass setuserpass setup rewriteport setport
+setp rewriteuri seturi revert_uri prefix strip strip_tail userphone remove_branch clear_branches add_rport force_rport
+add_local_rport add_tcp_alias force_tcp_alias udp_mtu_try_proto set_advertised_address set_advertised_port
+force_send_socket set_forward_no_connect set_reply_no_connect set_forward_close set_reply_close setflag resetflag isflagset
+setavpflag resetavpflag isavpflagset log error exec cfg_select cfg_reset
+
+method uri status from_uri to_uri src_ip dst_ip src_port dst_port snd_ip snd_port snd_proto snd_af to_ip to_port to_proto
+to_af proto af myself max_len
+
+listen socket alias domain port tls_port_no auto_aliases auto_domains advertised_address advertised_port mhomed
+auto_bind_ipv6 bind_ipv6_link_local ipv6_hex_style ip_free_bind ipfreebind ip_nonlocal_bind tos pmtu_discovery mcast
+mcast_loopback mcast_ttl maxbuffer maxsndbuffer udp_mtu udp4_raw udp4_raw_mtu udp4_raw_ttl udp_receiver_mode
+udp_accept_proxy local_rport check_via dns rev_dns dns_rev_via reply_to_via phone2tel uri_host_extra_chars
+hdr_name_extra_chars xavp_via_params xavp_via_fields xavp_via_reply_params advertise ADVERTISE virtual name NAME agname AGNAME
+disable_tcp tcp_children tcp_accept_aliases tcp_accept_unique tcp_connection_match tcp_connect_timeout tcp_send_timeout
+tcp_connection_lifetime tcp_max_connections tls_max_connections tcp_no_connect tcp_source_ipv4 tcp_source_ipv6 tcp_fd_cache
+tcp_async tcp_buf_write tcp_conn_wq_max tcp_wq_max tcp_rd_buf_size tcp_wq_blk_size tcp_defer_accept tcp_delayed_ack tcp_syncnt
+tcp_linger2 tcp_keepalive tcp_keepidle tcp_keepintvl tcp_keepcnt tcp_crlf_ping tcp_accept_no_cl tcp_accept_hep3
+tcp_accept_haproxy tcp_accept_protocols tcp_accept_protos tcp_close_rst tcp_clone_rcvbuf tcp_reuse_port tcp_wait_data
+tcp_script_mode tcp_listen_backlog tcp_msg_read_timeout tcp_msg_data_timeout tcp_check_timer tcp_accept_iplimit
+tcp_main_threads tcp_poll_method
+enable_tls tls_enable disable_tls tls_disable tls_threads_mode tls_connection_match_domain tls_method tls_verify
+tls_require_certificate tls_certificate tls_private_key tls_ca_list tls_handshake_timeout tls_send_timeout tlslog tls_log
+enable_sctp disable_sctp sctp_children
+dns_try_ipv6 dns_try_naptr dns_srv_lb dns_srv_loadbalancing dns_udp_pref dns_tcp_pref dns_tls_pref dns_sctp_pref
+dns_udp_preference dns_tcp_preference dns_tls_preference dns_sctp_preference dns_retr_time dns_retr_no dns_servers_no
+dns_slow_query_ms dns_use_search_list dns_search_full_match dns_naptr_ignore_rfc dns_cache_init use_dns_cache dns_use_cache
+use_dns_failover dns_use_failover dns_cache_flags dns_cache_negative_ttl dns_cache_min_ttl dns_cache_max_ttl dns_cache_mem
+dns_cache_gc_interval dns_cache_del_nonexp dns_cache_delete_nonexpired dns_cache_rec_pref dst_blocklist_init
+use_dst_blocklist dst_blocklist_expire dst_blocklist_ttl dst_blocklist_mem dst_blocklist_gc_interval
+dst_blocklist_udp_imask dst_blocklist_tcp_imask dst_blocklist_tls_imask dst_blocklist_sctp_imask
+debug log_stderror log_facility log_name log_color log_prefix log_prefix_mode log_engine_type log_engine_data memlog mem_log
+memdbg mem_dbg mem_summary corelog core_log sip_parser_log sip_parser_log_oneline latency_cfg_log latency_log
+latency_limit_cfg latency_limit_action latency_limit_db verbose_startup coreparam
+shm shm_mem shm_mem_size shm_force_alloc mlock_pages mem_join mem_safety mem_status_mode mem_add_size children socket_workers
+async_workers async_usleep async_nonblock async_workers_group async_tkv_gname async_tkv_evcb fork fork_delay modinit_delay
+user uid group gid chroot workdir wdir rundir run_dir disable_core_dump open_files_limit exit_timeout ser_kill_timeout
+real_time rt_prio rt_policy rt_timer1_prio rt_fast_timer_prio rt_ftimer_prio rt_timer1_policy rt_ftimer_policy
+rt_timer2_prio rt_stimer_prio rt_timer2_policy rt_stimer_policy wait_worker1_mode wait_worker1_time wait_worker1_usleep
+server_id server_signature server_header user_agent_header sip_warning sip_parser_mode http_reply_parse http_reply_hack
+max_while_loops max_recursive_level max_branches msg_time msg_recv_max_size msg_clone_extra_size msg_apply_changes_mode
+onsend_route_reply return_mode route_locks_size received_route_mode pv_buffer_size pv_buffer_slots pv_cache_limit
+pv_cache_action stats_name_separator sql_buffer_size version_table rpc_exec_delta rpc_exec_locks rpc_exec_locks_mode statistics
+`
