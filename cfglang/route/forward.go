@@ -200,7 +200,7 @@ func (c *Ctx) onSend(d *Dest, b []byte) bool {
 	}
 	oldD, oldB := c.Send, c.SendBuf
 	c.Send, c.SendBuf = d, b
-	code, flow := c.RunTop(r, OnSend)
+	code, flow := c.RunTop(r, InOnSend)
 	c.Send, c.SendBuf = oldD, oldB
 	if flow&FlowDrop != 0 || code == 0 {
 		c.Logf(log.Info, "<core>", "send to %s dropped by onsend_route", d.Addr)

@@ -4,29 +4,29 @@ package route
 type Mask uint16
 
 const (
-	Request       Mask = 1
-	Failure       Mask = 2
-	OnReply       Mask = 4 // tm's onreply_route[NAME]
-	Branch        Mask = 8
-	OnSend        Mask = 16
-	ErrorRoute    Mask = 32
-	Local         Mask = 64
-	CoreReply     Mask = 128
-	BranchFailure Mask = 256
-	OnEvent       Mask = 512
+	InRequest       Mask = 1
+	InFailure       Mask = 2
+	InOnReply       Mask = 4 // tm's onreply_route[NAME]
+	InBranch        Mask = 8
+	InOnSend        Mask = 16
+	InError         Mask = 32
+	InLocal         Mask = 64
+	InReply         Mask = 128 // the core's reply_route
+	InBranchFailure Mask = 256
+	InEvent         Mask = 512
 
-	AnyRoute Mask = Request | Failure | OnReply | Branch | OnSend | ErrorRoute | Local | CoreReply | BranchFailure | OnEvent
+	AnyRoute = InRequest | InFailure | InOnReply | InBranch | InOnSend | InError | InLocal | InReply | InBranchFailure | InEvent
 	// AnyReply is both reply routes ("O" in the module tables).
-	AnyReply Mask = OnReply | CoreReply
+	AnyReply = InOnReply | InReply
 )
 
 var maskNames = []struct {
 	m    Mask
 	name string
 }{
-	{Request, "request_route"}, {Failure, "failure_route"}, {OnReply, "onreply_route"}, {Branch, "branch_route"},
-	{OnSend, "onsend_route"}, {ErrorRoute, "error_route"}, {Local, "local_route"}, {CoreReply, "reply_route"},
-	{BranchFailure, "branch_failure_route"}, {OnEvent, "event_route"},
+	{InRequest, "request_route"}, {InFailure, "failure_route"}, {InOnReply, "onreply_route"}, {InBranch, "branch_route"},
+	{InOnSend, "onsend_route"}, {InError, "error_route"}, {InLocal, "local_route"}, {InReply, "reply_route"},
+	{InBranchFailure, "branch_failure_route"}, {InEvent, "event_route"},
 }
 
 // String names the types of m, separated by "|".

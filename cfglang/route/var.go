@@ -64,8 +64,14 @@ type Trans struct {
 	Methods []string
 	// Bind resolves method and parameters once. The function gets the value so far and returns the next; a Null result is a failed
 	// transformation.
-	Bind func(e Env, method string, params []TransParam) (func(c *Ctx, v Value) Value, error)
+	Bind func(e Env, method string, a *TransArgs) (func(c *Ctx, v Value) Value, error)
 	Doc  string
+}
+
+// TransArgs are a transformation's parameters: as written behind the method's comma, and split at commas.
+type TransArgs struct {
+	Raw    string
+	Params []TransParam
 }
 
 // TransParam is a parameter of a transformation: a literal or a variable.

@@ -1,0 +1,230 @@
+package compile
+
+import (
+	"errors"
+	"fmt"
+
+	"kahea/cfglang/diag"
+	"kahea/cfglang/pv"
+	"kahea/cfglang/route"
+	"kahea/cfglang/syntax"
+)
+
+// Options are what a program is compiled against.
+type Options struct {
+	Vars  *pv.Table
+	Funcs []route.Func // the core's first, then the modules' in load order: later ones shadow earlier ones of equal arity
+	// FuncModule tells from which module a function comes, for messages; may be nil.
+	Modules  func(name string) any
+	Defines  []syntax.Define
+	Flags    map[string]int // declared by flags
+	AVPFlags map[string]int
+	Resolve  func(host string) ([]byte, error) // constant host names of forward(); nil: none
+	// SIPMode is the compatibility mode's treatment of $name that is no known variable.
+	Mode syntax.Mode
+	// NotYet names core commands that Kamailio has and kahea does not yet have: they are an error of their own kind.
+	NotYet map[string]bool
+}
+
+// Compiler compiles one configuration. It implements route.Env for the functions and variables that it meets.
+type Compiler struct {
+	o       Options
+	d       *diag.List
+	pos     diag.Pos
+	kind    route.Mask
+	prog    *route.Program
+	pending []pendingRef
+	funcs   map[string][]*route.Func
+	defined map[routeKey]*route.Route
+	used    map[routeKey]bool
+}
+
+type routeKey struct {
+	kind route.Mask
+	name string
+}
+
+type pendingRef struct {
+	ref  *route.RouteRef
+	kind route.Mask
+	pos  diag.Pos
+}
+
+// New makes a compiler; formats and variables of module parameters may be compiled with it before Compile.
+func New(o Options, d *diag.List) *Compiler {
+	k := &Compiler{o: o, d: d, prog: &route.Program{}, funcs: map[string][]*route.Func{}, defined: map[routeKey]*route.Route{}, used: map[routeKey]bool{}}
+	for i := range o.Funcs {
+		f := &o.Funcs[i]
+		k.funcs[f.Name] = append(k.funcs[f.Name], f)
+		for _, a := range f.Aliases {
+			k.funcs[a] = append(k.funcs[a], f)
+		}
+	}
+	return k
+}
+
+// Compile compiles all blocks of f. The result is nil when an error was reported.
+func (k *Compiler) Compile(f *syntax.File) *route.Program {
+	type job struct {
+		r    *route.Route
+		body []*syntax.Block
+	}
+	var jobs []*job
+	main := map[route.Mask]*job{}
+	for _, it := range f.Items {
+		s, ok := it.(*syntax.Route)
+		if !ok {
+			continue
+		}
+		kind, named := kindOf(s)
+		if !named {
+			if j := main[kind]; j != nil {
+				j.body = append(j.body, s.Body)
+				continue
+			}
+			j := &job{r: &route.Route{Kind: kind, Name: s.Name, ID: route.RouteID(kind, "0")}, body: []*syntax.Block{s.Body}}
+			main[kind] = j
+			jobs = append(jobs, j)
+			continue
+		}
+		key := routeKey{kind, s.Name}
+		if k.defined[key] != nil {
+			k.d.Errorf(s.Pos, "%s[%s] is defined twice", blockName(kind), s.Name)
+			continue
+		}
+		r := &route.Route{Kind: kind, Name: s.Name, ID: route.RouteID(kind, s.Name)}
+		k.defined[key] = r
+		k.prog.Named = append(k.prog.Named, r)
+		jobs = append(jobs, &job{r: r, body: []*syntax.Block{s.Body}})
+	}
+	if j := main[route.InRequest]; j != nil {
+		k.prog.Request = j.r
+	}
+	if j := main[route.InReply]; j != nil {
+		k.prog.Reply = j.r
+	}
+	if j := main[route.InOnSend]; j != nil {
+		k.prog.OnSend = j.r
+	}
+	k.prog.DefaultOf = map[route.Mask]*route.Route{}
+	for _, m := range []route.Mask{route.InFailure, route.InBranch} {
+		if j := main[m]; j != nil {
+			k.prog.DefaultOf[m] = j.r
+		}
+	}
+	for _, j := range jobs {
+		k.kind = j.r.Kind
+		var stmts []syntax.Stmt
+		for _, b := range j.body {
+			stmts = append(stmts, b.Stmts...)
+		}
+		j.r.Body = k.stmts(stmts)
+	}
+	for _, p := range k.pending {
+		key := routeKey{p.kind, p.ref.Name}
+		if p.ref.Route = k.defined[key]; p.ref.Route == nil {
+			var names []string
+			for d := range k.defined {
+				if d.kind == p.kind {
+					names = append(names, d.name)
+				}
+			}
+			k.d.Add(diag.Diagnostic{Pos: p.pos, Summary: fmt.Sprintf("there is no %s[%s]", blockName(p.kind), p.ref.Name), Detail: didYouMean(k.d.Nearest(p.ref.Name, names))})
+		}
+	}
+	if k.d.HasErrors() {
+		return nil
+	}
+	return k.prog
+}
+
+func kindOf(s *syntax.Route) (kind route.Mask, named bool) {
+	switch s.Kind {
+	case syntax.RequestRoute:
+		return route.InRequest, s.Name != "" && s.Name != "0"
+	case syntax.FailureRoute:
+		return route.InFailure, s.Name != "" && s.Name != "0"
+	case syntax.ReplyRoute:
+		return route.InReply, false
+	case syntax.OnReplyRoute:
+		if s.Name == "" || s.Name == "0" {
+			return route.InReply, false
+		}
+		return route.InOnReply, true
+	case syntax.BranchRoute:
+		return route.InBranch, s.Name != "" && s.Name != "0"
+	case syntax.OnSendRoute:
+		return route.InOnSend, false
+	}
+	return route.InEvent, true
+}
+
+func blockName(kind route.Mask) string {
+	switch kind {
+	case route.InRequest:
+		return "route"
+	case route.InOnReply:
+		return "onreply_route"
+	}
+	return kind.String()
+}
+
+func didYouMean(near string) string {
+	if near == "" {
+		return ""
+	}
+	return fmt.Sprintf("did you mean %q?", near)
+}
+
+// ParsePV, ParseFormat, Route, Pos, Module and Define are route.Env.
+func (k *Compiler) ParsePV(text string) (*route.PV, error) { return pv.Parse(k.o.Vars, k, text) }
+
+func (k *Compiler) ParseFormat(text string) (*route.Format, error) {
+	return pv.Format(k.o.Vars, k, text)
+}
+
+func (k *Compiler) Route(kind route.Mask, name string) *route.RouteRef {
+	r := &route.RouteRef{Name: name}
+	k.pending = append(k.pending, pendingRef{r, kind, k.pos})
+	k.used[routeKey{kind, name}] = true
+	return r
+}
+
+func (k *Compiler) Pos() (string, int) {
+	if k.pos.Src == nil {
+		return "", 0
+	}
+	return k.pos.Src.Name, k.pos.Line
+}
+
+func (k *Compiler) Module(name string) any {
+	if k.o.Modules == nil {
+		return nil
+	}
+	return k.o.Modules(name)
+}
+
+func (k *Compiler) Define(name string) (string, bool) {
+	for i := range k.o.Defines {
+		if k.o.Defines[i].Name == name {
+			return k.o.Defines[i].Value, true
+		}
+	}
+	return "", false
+}
+
+// Flag is the number of a flag: a declared name.
+func (k *Compiler) Flag(name string) (int, bool) { n, ok := k.o.Flags[name]; return n, ok }
+
+// errorAt reports err at p, with a suggestion when a name is unknown.
+func (k *Compiler) errorAt(p diag.Pos, err error) {
+	dg := diag.Diagnostic{Pos: p, Summary: err.Error()}
+	var u *pv.UnknownError
+	if errors.As(err, &u) {
+		dg.Detail = didYouMean(k.d.Nearest(u.Name, u.Known))
+		if u.What == "variable" && dg.Detail == "" {
+			dg.Detail = "the module that defines it must be loaded before it is used"
+		}
+	}
+	k.d.Add(dg)
+}

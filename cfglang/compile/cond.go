@@ -1,0 +1,242 @@
+package compile
+
+import (
+	"bytes"
+	"net/netip"
+	"strings"
+
+	"kahea/cfglang/route"
+	"kahea/cfglang/syntax"
+	"kahea/sipparse"
+)
+
+// coreCond compiles a core condition operand (core.md 6.6) that stands alone or in an ordinary comparison.
+func (k *Compiler) coreCond(x *syntax.Cond) *expr {
+	str := func(f func(c *route.Ctx) []byte) *expr {
+		return &expr{typ: tStr, str: func(c *route.Ctx) ([]byte, bool) { return f(c), true }}
+	}
+	num := func(f func(c *route.Ctx) int64) *expr {
+		return intExpr(func(c *route.Ctx) (int64, bool) { return f(c), true })
+	}
+	if strings.HasPrefix(x.Name, "snd_") || strings.HasPrefix(x.Name, "to_") && x.Name != "to_uri" {
+		if k.kind != route.InOnSend {
+			k.d.Errorf(x.Pos, "%s has a meaning in onsend_route only", x.Name)
+			return nil
+		}
+	}
+	switch x.Name {
+	case "method":
+		return str(methodText)
+	case "uri":
+		return str((*route.Ctx).RURI)
+	case "status":
+		return str(func(c *route.Ctx) []byte {
+			if !c.Msg.Line.IsReply {
+				return nil
+			}
+			return c.Msg.Bytes(c.Msg.Line.StatusText)
+		})
+	case "from_uri":
+		return str(func(c *route.Ctx) []byte { _, b, _ := c.Msg.FromURI(); return b })
+	case "to_uri":
+		return str(func(c *route.Ctx) []byte { _, b, _ := c.Msg.ToURI(); return b })
+	case "src_ip":
+		return str(func(c *route.Ctx) []byte { return addrText(c, c.Recv.Src.Addr()) })
+	case "dst_ip":
+		return str(func(c *route.Ctx) []byte { return addrText(c, c.Recv.Dst.Addr()) })
+	case "snd_ip":
+		return str(func(c *route.Ctx) []byte { return addrText(c, c.Send.Sock.Addr.Addr()) })
+	case "to_ip":
+		return str(func(c *route.Ctx) []byte { return addrText(c, c.Send.Addr.Addr()) })
+	case "src_port":
+		return num(func(c *route.Ctx) int64 { return int64(c.Recv.Src.Port()) })
+	case "dst_port":
+		return num(func(c *route.Ctx) int64 { return int64(c.Recv.Dst.Port()) })
+	case "snd_port":
+		return num(func(c *route.Ctx) int64 { return int64(c.Send.Sock.Addr.Port()) })
+	case "to_port":
+		return num(func(c *route.Ctx) int64 { return int64(c.Send.Addr.Port()) })
+	case "af":
+		return num(func(c *route.Ctx) int64 { return family(c.Recv.Src.Addr()) })
+	case "snd_af", "to_af":
+		return num(func(c *route.Ctx) int64 { return family(c.Send.Addr.Addr()) })
+	case "proto":
+		return num(func(c *route.Ctx) int64 { return int64(c.Recv.Proto) })
+	case "snd_proto", "to_proto":
+		return num(func(c *route.Ctx) int64 { return int64(c.Send.Proto) })
+	case "msg:len":
+		return num(func(c *route.Ctx) int64 { return int64(len(c.Msg.Buf)) })
+	}
+	k.d.Errorf(x.Pos, "%s can only be compared", x.Name)
+	return nil
+}
+
+func methodText(c *route.Ctx) []byte {
+	if !c.Msg.Line.IsReply {
+		return c.Msg.Bytes(c.Msg.Line.MethodText)
+	}
+	cs, e := c.Msg.CSeq()
+	if e != sipparse.OK {
+		return nil
+	}
+	return c.Msg.Bytes(cs.MethodText)
+}
+
+func addrText(c *route.Ctx, a netip.Addr) []byte {
+	b := c.Scratch.Tail(48)
+	if b == nil {
+		return nil
+	}
+	return c.Scratch.Keep(a.AppendTo(b))
+}
+
+func family(a netip.Addr) int64 {
+	if a.Is6() {
+		return 10
+	}
+	return 2
+}
+
+// condCompare compiles the comparisons that only core conditions have: with myself, with addresses and networks, with protocol and
+// method words. done is false for every other comparison.
+func (k *Compiler) condCompare(x *syntax.Binary) (e *expr, done bool) {
+	l, r := x.L, x.R
+	lc, _ := l.(*syntax.Cond)
+	rc, _ := r.(*syntax.Cond)
+	if lc != nil && lc.Name == "myself" {
+		l, r, lc, rc = r, l, rc, lc
+	}
+	if lc == nil {
+		return nil, false
+	}
+	eq := int64(1)
+	switch x.Op {
+	case "==", "eq":
+	case "!=", "ne":
+		eq = 0
+	default:
+		return nil, false
+	}
+	result := func(f func(c *route.Ctx) bool) (*expr, bool) {
+		return intExpr(func(c *route.Ctx) (int64, bool) {
+			v := b2i(f(c))
+			if eq == 0 {
+				v ^= 1
+			}
+			return v, true
+		}), true
+	}
+	if rc != nil && rc.Name == "myself" {
+		switch lc.Name {
+		case "uri":
+			return result(func(c *route.Ctx) bool {
+				u, b, ok := c.ParsedRURI()
+				return ok && c.P.MyselfURI(u, b)
+			})
+		case "from_uri":
+			return result(func(c *route.Ctx) bool { u, b, e := c.Msg.FromURI(); return e == sipparse.OK && c.P.MyselfURI(u, b) })
+		case "to_uri":
+			return result(func(c *route.Ctx) bool { u, b, e := c.Msg.ToURI(); return e == sipparse.OK && c.P.MyselfURI(u, b) })
+		case "src_ip":
+			return result(func(c *route.Ctx) bool { return isSelf(c, c.Recv.Src.Addr()) })
+		case "dst_ip":
+			return result(func(c *route.Ctx) bool { return isSelf(c, c.Recv.Dst.Addr()) })
+		case "snd_ip", "to_ip":
+			if k.kind == route.InOnSend {
+				snd := lc.Name == "snd_ip"
+				return result(func(c *route.Ctx) bool {
+					if snd {
+						return isSelf(c, c.Send.Sock.Addr.Addr())
+					}
+					return isSelf(c, c.Send.Addr.Addr())
+				})
+			}
+		}
+		k.d.Errorf(lc.Pos, "%s can not be compared with myself", lc.Name)
+		return nil, true
+	}
+	word, isWord := r.(*syntax.Addr)
+	if !isWord {
+		return nil, false
+	}
+	switch lc.Name {
+	case "method":
+		m := []byte(word.Text)
+		return result(func(c *route.Ctx) bool { return bytes.Equal(methodText(c), m) })
+	case "proto", "snd_proto", "to_proto":
+		p, ok := sipparse.ParseProto([]byte(word.Text))
+		if !ok {
+			k.d.Errorf(word.Pos, "%q is no protocol", word.Text)
+			return nil, true
+		}
+		le := k.coreCond(lc)
+		if le == nil {
+			return nil, true
+		}
+		f := le.asInt()
+		return result(func(c *route.Ctx) bool { n, _ := f(c); return n == int64(p) })
+	case "src_ip", "dst_ip", "snd_ip", "to_ip":
+		pfx, err := parsePrefix(word.Text)
+		if err {
+			k.d.Errorf(word.Pos, "%q is no address or network (a host name has to be quoted)", word.Text)
+			return nil, true
+		}
+		if k.coreCond(lc) == nil {
+			return nil, true
+		}
+		name := lc.Name
+		return result(func(c *route.Ctx) bool {
+			var a netip.Addr
+			switch name {
+			case "src_ip":
+				a = c.Recv.Src.Addr()
+			case "dst_ip":
+				a = c.Recv.Dst.Addr()
+			case "snd_ip":
+				a = c.Send.Sock.Addr.Addr()
+			default:
+				a = c.Send.Addr.Addr()
+			}
+			return pfx.Contains(a.Unmap())
+		})
+	}
+	return nil, false
+}
+
+func isSelf(c *route.Ctx, a netip.Addr) bool {
+	for _, s := range c.P.Net.Sockets {
+		if s.Addr.Addr() == a {
+			return true
+		}
+	}
+	return c.P.Net.IsMyself(addrText(c, a), 0, sipparse.ProtoNone)
+}
+
+// parsePrefix reads ip, ip/len and ip/mask.
+func parsePrefix(s string) (p netip.Prefix, bad bool) {
+	host, mask, hasMask := strings.Cut(s, "/")
+	a, ok := route.ParseAddr([]byte(host))
+	if !ok {
+		return p, true
+	}
+	if !hasMask {
+		return netip.PrefixFrom(a, a.BitLen()), false
+	}
+	if m, ok := route.ParseAddr([]byte(mask)); ok {
+		n := 0
+		for _, b := range m.AsSlice() {
+			for ; b&0x80 != 0; b <<= 1 {
+				n++
+			}
+			if b != 0 {
+				break
+			}
+		}
+		return netip.PrefixFrom(a, n).Masked(), m.BitLen() != a.BitLen()
+	}
+	n, ok := route.ParseInt([]byte(mask))
+	if !ok || n < 0 || int(n) > a.BitLen() {
+		return p, true
+	}
+	return netip.PrefixFrom(a, int(n)).Masked(), false
+}

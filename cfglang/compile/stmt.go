@@ -1,0 +1,341 @@
+package compile
+
+import (
+	"bytes"
+	"regexp"
+
+	"kahea/cfglang/route"
+	"kahea/cfglang/syntax"
+)
+
+// stmts compiles a list: it yields the code of the last action that ran.
+func (k *Compiler) stmts(list []syntax.Stmt) route.Stmt {
+	run := make([]route.Stmt, 0, len(list))
+	for _, s := range list {
+		if f := k.stmt(s); f != nil {
+			run = append(run, f)
+		}
+	}
+	switch len(run) {
+	case 0:
+		return func(*route.Ctx) int { return 1 }
+	case 1:
+		return run[0]
+	}
+	return func(c *route.Ctx) int {
+		rc := 1
+		for _, f := range run {
+			rc = f(c)
+			if c.Flow != 0 {
+				return rc
+			}
+		}
+		return rc
+	}
+}
+
+// block is a nested block: it counts as a level.
+func (k *Compiler) block(s syntax.Stmt) route.Stmt {
+	var body route.Stmt
+	if b, ok := s.(*syntax.Block); ok {
+		body = k.stmts(b.Stmts)
+	} else {
+		body = k.stmts([]syntax.Stmt{s})
+	}
+	return func(c *route.Ctx) int {
+		if !c.Enter() {
+			return -1
+		}
+		rc := body(c)
+		c.Leave()
+		return rc
+	}
+}
+
+func (k *Compiler) stmt(s syntax.Stmt) route.Stmt {
+	k.pos = s.Position()
+	switch s := s.(type) {
+	case *syntax.CallStmt:
+		return k.call(s.Call)
+	case *syntax.AssignStmt:
+		return k.assign(s)
+	case *syntax.Ctl:
+		return k.ctl(s)
+	case *syntax.If:
+		return k.ifStmt(s)
+	case *syntax.While:
+		return k.while(s)
+	case *syntax.Switch:
+		return k.switchStmt(s)
+	case *syntax.Block:
+		return k.block(s)
+	case *syntax.Empty:
+		return nil
+	}
+	k.d.Errorf(s.Position(), "statement is not supported")
+	return nil
+}
+
+func (k *Compiler) ctl(s *syntax.Ctl) route.Stmt {
+	var flow route.Flow
+	def := 1
+	switch s.Kind {
+	case syntax.Break:
+		return func(c *route.Ctx) int { c.Flow |= route.FlowBreak; return 1 }
+	case syntax.Return:
+		flow = route.FlowReturn
+	case syntax.Exit:
+		flow = route.FlowExit
+	case syntax.Drop:
+		flow, def = route.FlowExit|route.FlowDrop, 0
+	}
+	set := func(c *route.Ctx, rc int) int {
+		c.RC = int64(rc)
+		c.Flow |= flow
+		if rc == 0 {
+			c.Flow |= route.FlowExit // "return 0" ends the script
+		}
+		return rc
+	}
+	if s.Val == nil {
+		return func(c *route.Ctx) int { return set(c, def) }
+	}
+	e := k.expr(s.Val)
+	if e == nil {
+		return nil
+	}
+	if v, ok := constInt(s.Val); ok {
+		n := int(v)
+		return func(c *route.Ctx) int { return set(c, n) }
+	}
+	num := e.asInt()
+	return func(c *route.Ctx) int {
+		n, ok := num(c)
+		if c.Flow != 0 {
+			return int(n)
+		}
+		if !ok {
+			c.Error("return value can not be evaluated")
+			n = -1
+		}
+		return set(c, int(n))
+	}
+}
+
+func (k *Compiler) ifStmt(s *syntax.If) route.Stmt {
+	cond := k.cond(s.Cond)
+	then := k.block(s.Then)
+	if cond == nil {
+		return nil
+	}
+	if s.Else == nil {
+		return func(c *route.Ctx) int {
+			if cond(c) && c.Flow == 0 {
+				return then(c)
+			}
+			return 1
+		}
+	}
+	els := k.block(s.Else)
+	return func(c *route.Ctx) int {
+		v := cond(c)
+		if c.Flow != 0 {
+			return 1
+		}
+		if v {
+			return then(c)
+		}
+		return els(c)
+	}
+}
+
+func (k *Compiler) while(s *syntax.While) route.Stmt {
+	cond := k.cond(s.Cond)
+	body := k.block(s.Body)
+	if cond == nil {
+		return nil
+	}
+	file, line := k.Pos()
+	return func(c *route.Ctx) int {
+		rc := 1
+		limit := c.P.Par.MaxWhileLoops
+		for n := 0; ; n++ {
+			if limit > 0 && n >= limit {
+				c.Error("%s:%d: while loop ended after max_while_loops (%d) turns", file, line, limit)
+				return -1
+			}
+			if !cond(c) || c.Flow != 0 {
+				return rc
+			}
+			rc = body(c)
+			if c.Flow != 0 {
+				c.Flow &^= route.FlowBreak
+				return rc
+			}
+		}
+	}
+}
+
+type switchCase struct {
+	num  int64
+	text []byte
+	re   *regexp.Regexp
+	from int // index of the first statement
+}
+
+// switchStmt compiles to a jump into one list of statements: cases fall through as in C.
+func (k *Compiler) switchStmt(s *syntax.Switch) route.Stmt {
+	e := k.expr(s.Value)
+	if e == nil {
+		return nil
+	}
+	var cases []switchCase
+	var stmts []route.Stmt
+	def := -1
+	ints, strs := false, false
+	for i := range s.Cases {
+		cs := &s.Cases[i]
+		x := switchCase{from: len(stmts)}
+		switch {
+		case cs.Default:
+			if def >= 0 {
+				k.d.Errorf(cs.Pos, "switch has two default cases")
+			}
+			def = len(stmts)
+		default:
+			switch l := cs.Label.(type) {
+			case *syntax.IntLit:
+				x.num = l.Val
+				ints = true
+			case *syntax.Unary:
+				n, ok := constInt(l)
+				if !ok {
+					k.d.Errorf(cs.Pos, "case label must be a constant")
+				}
+				x.num, ints = n, true
+			case *syntax.StrLit:
+				strs = true
+				x.text = []byte(l.Val)
+				if cs.Regex {
+					re, err := syntax.CompilePOSIX(l.Val, false, true)
+					if err != nil {
+						k.d.Errorf(l.Pos, "regular expression of case: %v", err)
+					}
+					x.re = re
+				}
+			default:
+				k.d.Errorf(cs.Pos, "case label must be a constant")
+			}
+			cases = append(cases, x)
+		}
+		for _, st := range cs.Body {
+			if f := k.stmt(st); f != nil {
+				stmts = append(stmts, f)
+			}
+		}
+	}
+	if ints && strs {
+		k.d.Errorf(s.Pos, "switch mixes integer and string cases")
+		return nil
+	}
+	num, str := e.asInt(), e.asStr()
+	return func(c *route.Ctx) int {
+		at := def
+		if ints || !strs {
+			if n, ok := num(c); ok {
+				for i := range cases {
+					if cases[i].num == n {
+						at = cases[i].from
+						break
+					}
+				}
+			}
+		} else if b, ok := str(c); ok {
+			for i := range cases {
+				if cases[i].re != nil && cases[i].re.Match(b) || cases[i].re == nil && bytes.Equal(cases[i].text, b) {
+					at = cases[i].from
+					break
+				}
+			}
+		}
+		rc := 1
+		if at < 0 || c.Flow != 0 || !c.Enter() {
+			return rc
+		}
+		for _, f := range stmts[at:] {
+			rc = f(c)
+			if c.Flow != 0 {
+				c.Flow &^= route.FlowBreak
+				break
+			}
+		}
+		c.Leave()
+		return rc
+	}
+}
+
+func constInt(e syntax.Expr) (int64, bool) {
+	switch e := e.(type) {
+	case *syntax.IntLit:
+		return e.Val, true
+	case *syntax.Unary:
+		n, ok := constInt(e.X)
+		switch e.Op {
+		case "-":
+			return -n, ok
+		case "~":
+			return ^n, ok
+		case "!":
+			return b2i(n == 0), ok
+		}
+	}
+	return 0, false
+}
+
+func b2i(b bool) int64 {
+	if b {
+		return 1
+	}
+	return 0
+}
+
+// assign compiles lval = expr.
+func (k *Compiler) assign(s *syntax.AssignStmt) route.Stmt {
+	l, ok := s.L.(*syntax.PV)
+	if !ok {
+		k.d.Errorf(s.L.Position(), "assignment to this kind of variable is not there yet (attribute syntax)")
+		return nil
+	}
+	k.pos = l.Pos
+	v, err := k.ParsePV(l.Text)
+	if err != nil {
+		k.errorAt(l.Pos, err)
+		return nil
+	}
+	if v.Set == nil {
+		k.d.Errorf(l.Pos, "variable %s is read-only", l.Text)
+		return nil
+	}
+	e := k.expr(s.R)
+	if e == nil {
+		return nil
+	}
+	k.pos = s.Pos
+	file, line := k.Pos()
+	get := e.asValue()
+	return func(c *route.Ctx) int {
+		val, ok := get(c)
+		if c.Flow != 0 {
+			return 1
+		}
+		if !ok {
+			c.Error("%s:%d: right side of the assignment can not be evaluated", file, line)
+			return -1
+		}
+		if err := v.Set(c, val); err != nil {
+			c.Error("%s:%d: assignment to %s: %v", file, line, v.Text, err)
+			return -1
+		}
+		return 1
+	}
+}

@@ -1,0 +1,86 @@
+package core
+
+// Config holds the global parameters after defaults, command line, overlay and file; one instance a process.
+type Config struct {
+	// logging
+	Debug       int
+	LogStderr   bool
+	LogColor    bool
+	LogFacility string
+	LogName     string
+	LogPrefix   string
+	MemLog      int
+	MemDbg      int
+	MemSummary  int
+	ParserLog   int
+	// processes
+	Children      int
+	TCPChildren   int // -1: as children
+	SocketWorkers int
+	Fork          bool
+	User, Group   string
+	Chroot        string
+	Workdir       string
+	RunDir        string
+	DisableCore   bool
+	OpenFiles     int
+	ExitTimeout   int // s
+	ServerID      int
+	Restart       bool // restart_children: kahea's own
+	// memory
+	ShmSize int // MB, 0: built-in
+	// sockets
+	Port           int
+	DisableTCP     bool
+	EnableTLS      bool
+	EnableSCTP     int
+	AutoAliases    bool
+	AutoBindIPv6   bool
+	AdvAddress     string
+	AdvPort        int
+	TOS            int
+	MaxBuffer      int
+	FreeBind       int
+	TCPLifetime    int
+	TCPMaxConns    int
+	TCPConnTimeout int
+	TCPSendTimeout int
+	TCPRdBuf       int
+	TCPConnWQMax   int
+	TCPWQMax       int
+	TCPNoConnect   bool
+	TCPAcceptNoCL  bool
+	TCPCRLFPing    bool
+	TCPKeepalive   bool
+	MsgMaxSize     int
+	// SIP
+	ServerSignature bool
+	ServerHeader    string
+	UserAgentHeader string
+	SIPWarning      bool
+	ParserMode      int
+	ForceRPort      bool
+	LocalRPort      bool
+	CheckVia        bool
+	ReplyToVia      bool
+	OnSendReply     bool
+	Phone2Tel       bool
+	MaxWhileLoops   int
+	MaxRecursive    int
+	MaxBranches     int
+	// modules
+	LoadPath string
+}
+
+// Defaults are Kamailio's (core.md 3). version is what the Server and User-Agent lines name.
+func Defaults(version string) *Config {
+	return &Config{
+		Debug: 0, LogFacility: "LOG_DAEMON", MemLog: 4, MemDbg: 4, MemSummary: 12, ParserLog: -1,
+		Children: 8, TCPChildren: -1, Fork: true, Workdir: "/", RunDir: "/run/kamailio", OpenFiles: -1, ExitTimeout: 60, Restart: true,
+		Port: 5060, EnableSCTP: 2, AutoAliases: true, TOS: 16, MaxBuffer: 262144,
+		TCPLifetime: 120, TCPMaxConns: 2048, TCPConnTimeout: 10, TCPSendTimeout: 10, TCPRdBuf: 16384, TCPConnWQMax: 32768, TCPWQMax: 10485760,
+		TCPCRLFPing: true, TCPKeepalive: true, MsgMaxSize: 32767,
+		ServerSignature: true, ServerHeader: "Server: kahea (" + version + ")", UserAgentHeader: "User-Agent: kahea (" + version + ")",
+		ParserMode: 1, Phone2Tel: true, MaxWhileLoops: 100, MaxRecursive: 256, MaxBranches: 12,
+	}
+}

@@ -1,0 +1,58 @@
+package core
+
+import (
+	"errors"
+	"os"
+
+	"kahea/cfglang/route"
+)
+
+// Vars is the table of the core's pseudo-variables (core.md 8.2).
+func Vars() []route.Var {
+	rc := func(c *route.Ctx) route.Value { return route.Int(c.RC) }
+	return []route.Var{
+		{Name: "null", Get: func(*route.Ctx) route.Value { return route.Null }, Doc: "the undefined value"},
+		{Name: "rc", Get: rc, Doc: "code of the last function, route or return"},
+		{Name: "retcode", Get: rc, Doc: "as $rc"},
+		{Name: "?", Get: rc, Doc: "as $rc"},
+		{Name: "env", Bind: bindEnv(false), Doc: "environment variable; null if unset"},
+		{Name: "envn", Bind: bindEnv(true), Doc: "environment variable as a number"},
+		{Name: "def", Bind: bindDef(false), Doc: "value of a preprocessor define; null if it is not defined"},
+		{Name: "defn", Bind: bindDef(true), Doc: "the same as a number"},
+	}
+}
+
+var errNoName = errors.New("a name in parentheses is missing")
+
+func bindEnv(num bool) func(route.Env, *route.VarRef) (route.Getter, route.Setter, error) {
+	return func(_ route.Env, r *route.VarRef) (route.Getter, route.Setter, error) {
+		if r.Inner == "" {
+			return nil, nil, errNoName
+		}
+		s, ok := os.LookupEnv(r.Inner)
+		return constant(s, ok, num), nil, nil
+	}
+}
+
+func bindDef(num bool) func(route.Env, *route.VarRef) (route.Getter, route.Setter, error) {
+	return func(e route.Env, r *route.VarRef) (route.Getter, route.Setter, error) {
+		if r.Inner == "" {
+			return nil, nil, errNoName
+		}
+		s, ok := e.Define(r.Inner)
+		return constant(s, ok, num), nil, nil
+	}
+}
+
+func constant(s string, ok, num bool) route.Getter {
+	v := route.Str([]byte(s))
+	if num {
+		n, isNum := route.ParseInt([]byte(s))
+		v = route.Int(n)
+		ok = ok && isNum
+	}
+	if !ok {
+		v = route.Null
+	}
+	return func(*route.Ctx) route.Value { return v }
+}
