@@ -1,6 +1,9 @@
 package syntax
 
-import "fmt"
+import (
+	"fmt"
+	"strings"
+)
 
 // condKind groups the operands of core conditions by what they are compared with.
 type condKind uint8
@@ -40,7 +43,7 @@ func conditionKind(s string) condKind {
 }
 
 // command is a command of the core: which arguments its grammar takes. Each form is one letter per argument:
-// s string, n number, h host or uri:host, p port number or uri:port, f flag number or name, k socket, w transport word,
+// s string, n number, i number with a sign, h host or uri:host, p port number or uri:port, f flag number or name, k socket, w transport word,
 // a attribute or string, e expression, r name of a route or expression.
 type command struct {
 	forms []string
@@ -60,8 +63,10 @@ func coreCommand(name string) (command, bool) {
 	case "strip", "strip_tail":
 		return command{forms: []string{"n"}}, true
 	case "remove_branch":
-		return command{forms: []string{"", "n"}, bare: true}, true
-	case "revert_uri", "userphone", "clear_branches", "add_rport", "force_rport", "add_local_rport", "set_forward_no_connect", "set_reply_no_connect",
+		return command{forms: []string{"", "i"}}, true
+	case "userphone", "clear_branches":
+		return command{forms: []string{""}}, true
+	case "revert_uri", "add_rport", "force_rport", "add_local_rport", "set_forward_no_connect", "set_reply_no_connect",
 		"set_forward_close", "set_reply_close":
 		return command{forms: []string{""}, bare: true}, true
 	case "add_tcp_alias", "force_tcp_alias":
@@ -79,7 +84,7 @@ func coreCommand(name string) (command, bool) {
 	case "setavpflag", "resetavpflag", "isavpflagset":
 		return command{forms: []string{"af"}}, true
 	case "log":
-		return command{forms: []string{"s", "ns"}}, true
+		return command{forms: []string{"s", "is"}}, true
 	case "error":
 		return command{forms: []string{"ss"}}, true
 	case "cfg_select":
@@ -95,7 +100,7 @@ func argName(letter byte) string {
 	switch letter {
 	case 's':
 		return "a string"
-	case 'n':
+	case 'n', 'i':
 		return "a number"
 	case 'h':
 		return "an address, a host name or uri:host"
@@ -176,6 +181,8 @@ func (p *parser) fits(letter byte, t *token) bool {
 	case 's':
 		return t.kind == tStr
 	case 'n':
+		return t.kind == tNum
+	case 'i':
 		return t.kind == tNum || t.is("-")
 	case 'h':
 		return host || t.kind == tURI && t.text == "uri:host"
@@ -188,8 +195,8 @@ func (p *parser) fits(letter byte, t *token) bool {
 	case 'w':
 		_, ok := protoWord(t.text)
 		return t.kind == tID && ok
-	case 'a':
-		return t.kind == tAvp || t.kind == tStr
+	case 'a': // a bare $name is an attribute if no variable has its name
+		return t.kind == tAvp || t.kind == tStr || t.kind == tPV && strings.IndexByte(t.text, '(') < 0
 	}
 	return true
 }
@@ -199,7 +206,7 @@ func (p *parser) coreArg(letter byte) Expr {
 	switch letter {
 	case 's', 'a':
 		return p.unary()
-	case 'n':
+	case 'n', 'i':
 		v := p.constValue("")
 		if v.Kind == StrValue {
 			return &StrLit{Pos: v.Pos, Val: v.Str}
@@ -228,7 +235,7 @@ func (p *parser) coreArg(letter byte) Expr {
 		id := p.socketID(false)
 		return &Addr{Pos: t.pos, Text: id.String()}
 	case 'r':
-		if (t.kind == tID && !t.keyword() || t.kind == tNumID) && p.peekN(1).is(")") {
+		if t.kind == tID && !t.keyword() && p.peekN(1).is(")") {
 			p.take()
 			return &Addr{Pos: t.pos, Text: t.text}
 		}

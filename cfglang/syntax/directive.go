@@ -362,7 +362,7 @@ func (l *lexer) elseDirective(f *frame, start int) {
 
 func (l *lexer) endifDirective(f *frame, start int) {
 	if len(l.ifs) == 0 {
-		l.errorAt(f.pos(), f.col()+len("#!endif"), "#!endif without #!ifdef", "")
+		l.strays = append(l.strays, f.pos())
 		f.off = f.eol()
 		return
 	}

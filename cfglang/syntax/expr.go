@@ -56,8 +56,7 @@ func isOperatorWord(s string) bool {
 	return false
 }
 
-// expr parses an expression of operators that bind at least as tightly as level. 0 also takes an assignment without parentheses,
-// which Kamailio reads in if ($x = 1).
+// expr parses an expression of operators that bind at least as tightly as level; 0 is any.
 func (p *parser) expr(level int) Expr {
 	p.enter()
 	defer p.leave()

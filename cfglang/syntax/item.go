@@ -205,7 +205,7 @@ func (p *parser) route() {
 			r.Name = n.text
 		case kind == EventRoute:
 			p.failAt(&n, fmt.Sprintf("syntax error: %s, the name of an event expected", n.describe()), "form: event_route[module:event]")
-		case n.kind == tID && !n.keyword() || n.kind == tStr || n.kind == tNum || n.kind == tNumID:
+		case n.kind == tID && !n.keyword() || n.kind == tStr || n.kind == tNum:
 			r.Name = n.text
 		case n.keyword():
 			p.failAt(&n, fmt.Sprintf("syntax error: the keyword %q cannot be the name of a route", n.text), `in quotes it can: route["`+n.text+`"]`)

@@ -6,6 +6,7 @@ import (
 	"net/netip"
 	"strconv"
 	"strings"
+	"unicode/utf8"
 
 	"kahea/cfglang/diag"
 )
@@ -24,6 +25,7 @@ type lexer struct {
 	order  []*Define
 	substs []*substRule
 	ifs    []ifPart
+	strays []Pos // #!endif that closed nothing
 	mode   Mode
 
 	rec     *bytes.Buffer // Preprocess: where the text goes
@@ -186,7 +188,9 @@ func (l *lexer) scan() token {
 			}
 			return l.take(f, tOp, 1)
 		default:
-			return l.operator(f)
+			if t, ok := l.operator(f); ok {
+				return t
+			}
 		}
 	}
 }
@@ -363,21 +367,23 @@ func (l *lexer) ip6(f *frame) (token, bool) {
 	return l.take(f, tIP6, end-f.off), true
 }
 
-func (l *lexer) operator(f *frame) token {
+// operator reads an operator. What is no word of the language is skipped, as in Kamailio, which echoes it.
+func (l *lexer) operator(f *frame) (token, bool) {
 	rest := f.text[f.off:]
 	if len(rest) >= 2 {
 		switch rest[:2] {
 		case "==", "!=", "=~", "<=", ">=", "&&", "||", "<<", ">>", "+=":
-			return l.take(f, tOp, 2)
+			return l.take(f, tOp, 2), true
 		}
 	}
 	switch rest[0] {
 	case '=', '<', '>', '!', '&', '|', '^', '~', '+', '-', '*', '/', '(', ')', '{', '}', '[', ']', ';', ',', '.', '%', '@':
-		return l.take(f, tOp, 1)
+		return l.take(f, tOp, 1), true
 	}
-	t := l.take(f, tBad, 1)
-	l.errorAt(t.pos, t.end, fmt.Sprintf("unexpected character %q", rest[0]), "")
-	return t
+	r, n := utf8.DecodeRuneInString(rest)
+	t := l.take(f, tBad, n)
+	l.warnAt(t.pos, t.end, fmt.Sprintf("unexpected character %q is ignored", r), "")
+	return t, false
 }
 
 func (l *lexer) lineComment(f *frame) {

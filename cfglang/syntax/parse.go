@@ -74,12 +74,19 @@ func readMain(path string, o Options, d *diag.List) ([]byte, bool) {
 	return text, true
 }
 
-// finish reports what is still open at the end.
+// finish reports what is still open at the end. Kamailio only counts: as many #!endif too many as too few are no error.
 func (l *lexer) finish() {
-	for _, part := range l.ifs {
-		l.errorAt(part.pos, 0, "#!ifdef, #!ifndef or #!ifexp without #!endif", "an #!endif counts only if nothing stands behind it and its line ends with a newline")
+	report := l.errorAt
+	if len(l.ifs) == len(l.strays) {
+		report = l.warnAt
 	}
-	l.ifs = nil
+	for _, at := range l.strays {
+		report(at, at.Col+len("#!endif"), "#!endif without #!ifdef", "")
+	}
+	for _, part := range l.ifs {
+		report(part.pos, 0, "#!ifdef, #!ifndef or #!ifexp without #!endif", "an #!endif counts only if nothing stands behind it and its line ends with a newline")
+	}
+	l.ifs, l.strays = nil, nil
 }
 
 type parser struct {

@@ -280,6 +280,12 @@ func (l *lexer) sel(f *frame) token {
 				break
 			}
 			j = q + 1
+		} else if j < len(text) && text[j] == '\'' {
+			q := strings.IndexByte(text[j+1:], '\'')
+			if q < 0 {
+				break
+			}
+			j += q + 2
 		} else {
 			for j < len(text) && (isAlnum(text[j]) || text[j] == '-' || text[j] == '*' || text[j] == '%') {
 				j++
