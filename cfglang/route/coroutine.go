@@ -83,8 +83,9 @@ func (c *Ctx) Await(wait func()) bool {
 	r := co.r
 	r.Suspended++
 	vars := c.P.Vars.save(c)
-	if c.OnSuspend != nil {
-		c.OnSuspend(c)
+	if c.keep != nil {
+		c.release = c.keep()
+		c.keep = nil
 	}
 	c.P.Host.Await(wait, func() {
 		r.Suspended--

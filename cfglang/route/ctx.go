@@ -74,8 +74,9 @@ type Ctx struct {
 	// Ext is a small place for the state of modules by number (Proc.Ext), for what lives as long as the message.
 	Ext [8]uint64
 
-	// OnSuspend is called before the script waits (the caller keeps the packet's buffer).
-	OnSuspend func(c *Ctx)
+	keep    func() (release func()) // called when the script waits for the first time
+	release func()
+	code    int // of the top block
 
 	uri      sipparse.URI // parsed current R-URI
 	uriText  []byte
@@ -105,7 +106,7 @@ func (c *Ctx) reset() {
 	c.Reply, c.ReplyCode = nil, 0
 	c.Send, c.SendBuf = nil, nil
 	c.Ext = [8]uint64{}
-	c.OnSuspend = nil
+	c.keep, c.release, c.code = nil, nil, 0
 	c.uriText, c.uriState = nil, 0
 	c.co, c.depth = nil, 0
 }

@@ -1,0 +1,143 @@
+package route
+
+import (
+	"kahea/cfglang/log"
+	"kahea/sipparse"
+)
+
+// Receive takes one message from the wire through the script (core.md 9.1). keep is called if the script suspends itself: the caller
+// then keeps buf valid until the release that it returns is called. closeConn says that the connection that brought the message is to be
+// closed (unparsable, negative script result).
+func (p *Proc) Receive(buf []byte, r Recv, keep func() (release func())) (closeConn bool) {
+	c := p.Get()
+	c.Recv = r
+	c.ID = p.NextID()
+	c.Msg.Lenient = p.Par.ParserLenient
+	e := c.Msg.Parse(buf)
+	if e == sipparse.OK {
+		e = c.Msg.Mandatory()
+	}
+	if e != sipparse.OK {
+		p.unparsable(c, e)
+		p.Put(c)
+		return true
+	}
+	c.keep = keep
+	if !p.Runner.Run(c, p.body, p.done) {
+		return false
+	}
+	closeConn = p.lastCode < 0
+	return closeConn
+}
+
+// unparsable logs and counts what can not be parsed and runs its event route.
+func (p *Proc) unparsable(c *Ctx, e sipparse.Err) {
+	if c.Msg.Line.IsReply {
+		p.Count(p.Stat.ErrReplies)
+	} else {
+		p.Count(p.Stat.ErrRequests)
+		p.Count(p.Stat.BadMsgHdr)
+	}
+	if p.Log.On(p.Par.ParserLog) {
+		b := c.Msg.Buf
+		b = b[:min(len(b), 200)]
+		p.Log.Printf(p.Par.ParserLog, "<core>: ", "message from %s:%s can not be parsed: %v: %q", c.Recv.Proto, c.Recv.Src, e, b)
+	}
+	if ev := p.events.parseError; ev != nil {
+		c.RunTop(ev, InEvent)
+	}
+}
+
+// run is the body of a message's coroutine.
+func (p *Proc) run(c *Ctx) {
+	c.code = 0
+	if ev := p.events.preRouting; ev != nil {
+		if _, flow := c.RunTop(ev, InEvent); flow&FlowDrop != 0 {
+			p.after(c)
+			return
+		}
+	}
+	if c.Msg.Line.IsReply {
+		p.reply(c)
+	} else {
+		p.request(c)
+	}
+	p.after(c)
+}
+
+func (p *Proc) request(c *Ctx) {
+	p.countRequest(c.Msg.Line.Method)
+	for _, f := range p.OnRequest {
+		if !f(c) {
+			p.Count(p.Stat.DropRequests)
+			return
+		}
+	}
+	if p.Prog.Request == nil {
+		c.Error("there is no request_route: request dropped")
+		p.Count(p.Stat.DropRequests)
+		return
+	}
+	code, _ := c.RunTop(p.Prog.Request, InRequest)
+	if code < 0 {
+		c.Logf(log.Warn, "<core>", "error while running the request route (code %d)", code)
+		p.Count(p.Stat.ErrRequests)
+	}
+	c.code = code
+}
+
+func (p *Proc) reply(c *Ctx) {
+	p.countReply(c.Msg.Line.Status)
+	for _, f := range p.OnReply {
+		if !f(c) {
+			p.Count(p.Stat.DropReplies)
+			return
+		}
+	}
+	if r := p.Prog.Reply; r != nil {
+		code, flow := c.RunTop(r, InReply)
+		if code < 0 {
+			c.Logf(log.Warn, "<core>", "error while running the reply route (code %d)", code)
+		}
+		if flow&FlowDrop != 0 || code <= 0 {
+			p.Count(p.Stat.DropReplies)
+			return
+		}
+	}
+	for _, f := range p.Responses {
+		if !f(c) {
+			return
+		}
+	}
+	c.ForwardReply(0, nil)
+}
+
+func (p *Proc) after(c *Ctx) {
+	for _, f := range p.AfterScript {
+		f(c)
+	}
+}
+
+// end runs on the loop when the coroutine has ended, suspended or not.
+func (p *Proc) end(c *Ctx) {
+	p.lastCode = c.code
+	if c.release != nil {
+		c.release()
+	}
+	p.Put(c)
+}
+
+// Start finishes a Proc that is otherwise filled: it finds the core's event routes.
+func (p *Proc) Start() {
+	p.body, p.done = p.run, p.end
+	p.events.preRouting = p.Prog.Find(InEvent, "core:pre-routing")
+	p.events.parseError = p.Prog.Find(InEvent, "core:receive-parse-error")
+}
+
+// RunFaked runs a block on a Ctx that holds no message of the wire (timers, failure routes, event routes): body is called in a
+// coroutine of its own, and the Ctx is given back when it has ended. prepare fills it first.
+func (p *Proc) RunFaked(prepare func(c *Ctx), body func(c *Ctx)) {
+	c := p.Get()
+	prepare(c)
+	p.Runner.Run(c, body, p.done)
+}
