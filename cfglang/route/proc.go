@@ -33,11 +33,12 @@ type Proc struct {
 	AfterScript        []func(c *Ctx)
 	Responses          []func(c *Ctx) bool
 
-	timers  [64]func(o shm.Off)
-	free    []*Ctx
-	msgID   uint32
-	seen    []func(c *Ctx)
-	Started int64 // unix ns
+	timers     [64]func(o shm.Off)
+	free       []*Ctx
+	msgID      uint32
+	body, done func(c *Ctx)
+	lastCode   int // of the message that ended last
+	events     struct{ preRouting, parseError *Route }
 }
 
 // Params are the core parameters that the engine itself reads, copied from the table in package core.
