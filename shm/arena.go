@@ -87,7 +87,7 @@ func Create(size int64, k Allocator) (*Arena, error) {
 	return a, nil
 }
 
-// Attach maps the arena behind an inherited memfd, which the Arena then owns. slot is the process's index in the process table
+// Attach maps the arena behind an inherited memfd, which the Arena owns when there is no error. ErrArena when another binary made it. slot is the process's index in the process table
 // (0 = main, at most 511): it names the owner of locks and the row of the per-process counters.
 func Attach(fd int, slot int) (*Arena, error) {
 	size, err := fdSize(fd)
@@ -106,8 +106,9 @@ func Attach(fd int, slot int) (*Arena, error) {
 	}
 	a := newArena(mem, fd, slot)
 	if a.h.magic != arenaMagic || a.h.layout != headerLayout() || a.h.size != uint64(size) || slot >= int(a.h.nslots) {
+		err = fmt.Errorf("shm: attach as slot %d: magic %#x, layout %#x, size %d of %d: %w", slot, a.h.magic, a.h.layout, a.h.size, size, ErrArena)
 		unmap(mem)
-		return nil, fmt.Errorf("shm: attach: magic %x, layout %x, size %d: %w", a.h.magic, a.h.layout, a.h.size, ErrArena)
+		return nil, err
 	}
 	a.kind = Allocator(a.h.kind)
 	return a, nil

@@ -18,6 +18,10 @@ func (a *Arena) tlsfFind(size uint32) uint32 {
 	bn := &a.h.heap.bins
 	up := uint64(size)
 	if size >= 2<<tlsfSteps {
+		// A block of the same size freed before stands at the head of its own list, which the search proper does not look at.
+		if u := bn.heads[tlsfBin(size)]; u != 0 && a.blk(u).size >= size {
+			return u
+		}
 		up += 1<<(bits.Len32(size)-tlsfSteps-1) - 1 // to the next list all of whose blocks fit
 	}
 	if up <= 1<<32-1 {
