@@ -83,6 +83,7 @@ func (a *Arena) formatHeap(from uint64) {
 	hp.lock.SetClass(ClassHeap)
 	hp.start = uint32(from / unit)
 	hp.end = uint32(a.size/unit) - 1
+	a.knowHeap()
 	hp.overhead = a.size - uint64(hp.end-hp.start)*unit
 	hp.real = hp.overhead
 	hp.maxReal = hp.real
@@ -96,10 +97,16 @@ func (a *Arena) formatHeap(from uint64) {
 	a.binInsert(hp.start)
 }
 
+// knowHeap copies what never changes to where no other process can break it.
+func (a *Arena) knowHeap() {
+	a.kind = Allocator(a.h.kind)
+	a.start, a.span = a.h.heap.start, a.h.heap.end-a.h.heap.start
+}
+
 // blk is the header at unit number u.
 func (a *Arena) blk(u uint32) *freeBlock {
-	if u > a.h.heap.end || u < a.h.heap.start {
-		a.broken(u, "points outside the heap")
+	if u-a.start > a.span {
+		a.stray(u)
 	}
 	return (*freeBlock)(unsafe.Add(a.base, uint64(u)*unit))
 }
@@ -277,6 +284,11 @@ func (a *Arena) badFree(o Off, what string) {
 	}
 	a.unlockHeap()
 	panic(msg)
+}
+
+//go:noinline
+func (a *Arena) stray(u uint32) {
+	a.broken(u, "lies outside the heap: a size or a link was overwritten")
 }
 
 //go:noinline

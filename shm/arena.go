@@ -59,6 +59,8 @@ type Arena struct {
 	h     *header
 	self  *procSlot
 	me    uint32 // slot+1, as it stands in a mutex's word
+	start uint32 // unit number of the first block
+	span  uint32 // units of the heap
 	kind  Allocator
 	slot  int
 	fd    int
@@ -110,7 +112,7 @@ func Attach(fd int, slot int) (*Arena, error) {
 		unmap(mem)
 		return nil, err
 	}
-	a.kind = Allocator(a.h.kind)
+	a.knowHeap()
 	return a, nil
 }
 
@@ -164,7 +166,6 @@ func checkSize(size int64, nslots int, k Allocator) error {
 
 // format lays out a fresh (zeroed) mapping.
 func (a *Arena) format(k Allocator, nslots int) {
-	a.kind = k
 	h := a.h
 	h.layout = headerLayout()
 	h.size = a.size
