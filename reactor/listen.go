@@ -1,0 +1,190 @@
+package reactor
+
+import (
+	"errors"
+	"fmt"
+	"net/netip"
+
+	"kahea/sipparse"
+
+	"golang.org/x/sys/unix"
+)
+
+func (l Listener) String() string { return l.Proto.String() + ":" + l.Addr.String() }
+
+func (l Listener) stream() bool { return l.Proto != sipparse.UDP && l.Proto != sipparse.SCTP }
+
+// step names what failed while a socket was set up.
+type step struct {
+	err error
+	fd  int
+}
+
+func (s *step) opt(name string, level, opt, v int) {
+	if s.err == nil {
+		if err := unix.SetsockoptInt(s.fd, level, opt, v); err != nil {
+			s.err = fmt.Errorf("%s %d: %w", name, v, err)
+		}
+	}
+}
+
+func openSocket(l Listener, o Options, typ int, reuse ...int) (int, error) {
+	fd, err := unix.Socket(family(l.Addr), typ|unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		return -1, fmt.Errorf("%s: socket: %w", l, err)
+	}
+	s := step{fd: fd}
+	for _, r := range reuse {
+		s.opt("reuse option", unix.SOL_SOCKET, r, 1)
+	}
+	if l.Addr.Addr().Is4() {
+		if o.TOS != 0 {
+			s.opt("tos", unix.IPPROTO_IP, unix.IP_TOS, o.TOS)
+		}
+	} else {
+		s.opt("ipv6 only", unix.IPPROTO_IPV6, unix.IPV6_V6ONLY, 1)
+		if o.TOS != 0 {
+			s.opt("traffic class", unix.IPPROTO_IPV6, unix.IPV6_TCLASS, o.TOS)
+		}
+	}
+	if o.FreeBind {
+		s.opt("free bind", unix.IPPROTO_IP, unix.IP_FREEBIND, 1)
+	}
+	if s.err != nil {
+		unix.Close(fd)
+		return -1, fmt.Errorf("%s: %w", l, s.err)
+	}
+	return fd, nil
+}
+
+func bind(fd int, l Listener) error {
+	if err := unix.Bind(fd, sockaddr(l.Addr)); err != nil {
+		return fmt.Errorf("%s: bind: %w", l, err)
+	}
+	return nil
+}
+
+// openUDP opens one member of the listener's reuseport group. Datagrams may arrive from the moment it returns.
+func openUDP(l Listener, o Options) (int, error) {
+	fd, err := openSocket(l, o, unix.SOCK_DGRAM, unix.SO_REUSEADDR, unix.SO_REUSEPORT)
+	if err != nil {
+		return -1, err
+	}
+	s := step{fd: fd}
+	s.opt("receive time", unix.SOL_SOCKET, unix.SO_TIMESTAMPNS, 1)
+	if have, err := unix.GetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_RCVBUF); err == nil && have < o.RcvBuf {
+		s.opt("receive buffer", unix.SOL_SOCKET, unix.SO_RCVBUF, o.RcvBuf)
+	}
+	if s.err == nil {
+		s.err = bind(fd, l)
+	}
+	if s.err != nil {
+		unix.Close(fd)
+		return -1, s.err
+	}
+	return fd, nil
+}
+
+// Probe binds each address once without SO_REUSEPORT and closes it again, so that a second server on the same address is an error at start. Port 0 is skipped.
+func Probe(ls []Listener, o Options) error {
+	for _, l := range ls {
+		if l.Addr.Port() == 0 {
+			continue
+		}
+		typ, reuse := unix.SOCK_DGRAM, []int(nil)
+		if l.stream() {
+			typ, reuse = unix.SOCK_STREAM, []int{unix.SO_REUSEADDR} // TIME_WAIT of a predecessor is no second server
+		}
+		fd, err := openSocket(l, o, typ, reuse...)
+		if err != nil {
+			return err
+		}
+		if err = bind(fd, l); err == nil && l.stream() {
+			if e := unix.Listen(fd, 1); e != nil {
+				err = fmt.Errorf("%s: listen: %w", l, e)
+			}
+		}
+		unix.Close(fd)
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// ListenTCP opens the listening sockets of all stream listeners, in their order (main, before privileges are dropped). A listener of port 0 gets the
+// port that the system chose written into ls.
+func ListenTCP(ls []Listener, o Options) (fds []int, err error) {
+	o = o.withDefaults()
+	for i := range ls {
+		l := &ls[i]
+		if !l.stream() {
+			continue
+		}
+		fd, err := openSocket(*l, o, unix.SOCK_STREAM, unix.SO_REUSEADDR)
+		if err == nil {
+			fds = append(fds, fd)
+			err = bind(fd, *l)
+		}
+		if err == nil {
+			if e := unix.Listen(fd, o.TCPBacklog); e != nil {
+				err = fmt.Errorf("%s: listen: %w", l, e)
+			}
+		}
+		if err != nil {
+			closeAll(fds)
+			return nil, err
+		}
+		l.Addr = netip.AddrPortFrom(l.Addr.Addr(), localAddr(fd).Port())
+	}
+	return fds, nil
+}
+
+var errWildcard6 = errors.New("a process without a socket of its own cannot send from [::]")
+
+// OpenSenders opens one socket per UDP listener (in main, before any worker opens its own) from which processes without a socket on that listener send.
+// The result has one descriptor per listener, -1 for those that are not UDP, and goes into Config.Senders of every child.
+//
+// Such a socket has the listener's address and port but must never receive: it stays out of the reuseport group (SO_REUSEADDR only) and is connected to
+// port 1 of its own address, so that the kernel's lookup passes it over for every other source. A datagram sent with an explicit destination ignores
+// that. A wildcard IPv4 socket would get a fixed source address from this; its datagrams carry IP_PKTINFO with none, so that the route decides again.
+// IPv6 has no such way: for [::] the descriptor is -1, and main hands out a duplicate of a worker's socket (Worker.SetSender).
+func OpenSenders(ls []Listener, o Options) (fds []int, err error) {
+	for i := range ls {
+		l := &ls[i]
+		fds = append(fds, -1)
+		if l.Proto != sipparse.UDP || l.Addr.Addr() == netip.IPv6Unspecified() {
+			continue
+		}
+		fd, err := openSocket(*l, o, unix.SOCK_DGRAM, unix.SO_REUSEADDR)
+		if err != nil {
+			closeAll(fds)
+			return nil, err
+		}
+		fds[i] = fd
+		if err = bind(fd, *l); err == nil {
+			self := localAddr(fd)
+			l.Addr = netip.AddrPortFrom(l.Addr.Addr(), self.Port())
+			ip := self.Addr()
+			if ip.IsUnspecified() {
+				ip = netip.AddrFrom4([4]byte{127, 0, 0, 1})
+			}
+			if e := unix.Connect(fd, sockaddr(netip.AddrPortFrom(ip, 1))); e != nil {
+				err = fmt.Errorf("%s: keep the send socket from receiving: %w", l, e)
+			}
+		}
+		if err != nil {
+			closeAll(fds)
+			return nil, err
+		}
+	}
+	return fds, nil
+}
+
+func closeAll(fds []int) {
+	for _, fd := range fds {
+		if fd >= 0 {
+			unix.Close(fd)
+		}
+	}
+}

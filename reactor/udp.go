@@ -1,0 +1,164 @@
+package reactor
+
+import (
+	"fmt"
+	"net/netip"
+
+	"kahea/sipparse"
+
+	"golang.org/x/sys/unix"
+)
+
+// bootUDP opens the socket, hands duplicates to main, and handles what a predecessor has left behind, before the loop starts.
+func (w *Worker) bootUDP(e *engine) error {
+	if w.c.Sock < 0 || w.c.Sock >= len(w.c.Listeners) {
+		return fmt.Errorf("listener %d of %d: %w", w.c.Sock, len(w.c.Listeners), unix.EINVAL)
+	}
+	var err error
+	if w.rx, err = newRX(w.o.Batch, w.o.MaxMessage, w.o.Batch); err != nil {
+		return err
+	}
+	l := w.c.Listeners[w.c.Sock]
+	fd, err := w.sh.join(w.c.Arena, w.c.Sock, w.c.Index, w.c.Group, w.c.Slot, func() (int, error) { return openUDP(l, w.o) })
+	if err != nil {
+		return err
+	}
+	if e.sockFd, err = e.replace(sockPlace, fd); err != nil {
+		unix.Close(fd)
+		return err
+	}
+	unix.Close(fd)
+	w.sock = e.sockFd
+	w.senders[w.c.Sock], w.anySource[w.c.Sock] = w.sock, false
+	w.pkt = Packet{Dst: localAddr(w.sock), Sock: w.c.Sock, Proto: sipparse.UDP, w: w, mem: -1}
+	if w.c.Opened != nil {
+		w.c.Opened([]int{w.sock, w.rx.fd})
+	}
+	w.inherit()
+	return nil
+}
+
+// Local is the address of the worker's own socket (tests bind port 0); the zero value before Opened was called.
+func (w *Worker) Local() netip.AddrPort { return localAddr(w.sock) }
+
+// inherit replays what the predecessor had in memory, then empties its sockets: oldest first, before the own socket is read.
+func (w *Worker) inherit() {
+	if w.c.Role != RoleUDP || len(w.c.Fds) == 0 {
+		return
+	}
+	w.clock()
+	for _, fd := range w.c.Fds {
+		if r, err := openRX(fd); err == nil {
+			w.replay(r)
+			r.close()
+			unix.Close(fd)
+			continue
+		}
+		w.old = append(w.old, fd)
+	}
+	w.drainOld()
+	// Whoever chose one of the old sockets before the steering changed is a softirq at work right now: two ticks are plenty.
+	w.oldUntil = w.mono + 2*tickTime
+}
+
+func (w *Worker) drainOld() {
+	for _, fd := range w.old {
+		for n := w.drain(fd); n > 0; n = w.drain(fd) {
+			w.stats.Drained += uint64(n)
+			w.Flush()
+		}
+	}
+}
+
+// settleOld closes the predecessor's sockets when nothing can come to them any more.
+func (w *Worker) settleOld() {
+	if len(w.old) == 0 || w.mono < w.oldUntil {
+		return
+	}
+	w.drainOld()
+	closeAll(w.old)
+	w.old = nil
+	if w.c.Drained != nil {
+		w.c.Drained()
+	}
+}
+
+// replay handles what a dead worker had received and not yet answered. The message that it had in hand gets a second chance, not a third.
+func (w *Worker) replay(r *rx) {
+	for i := int(r.h.Delivered); i < len(r.msgs); i++ {
+		m := &r.msgs[i]
+		if m.n == 0 || m.n > r.h.Size || r.h.BufOf[i] >= r.h.Bufs {
+			continue
+		}
+		b := r.buffer(r.h.BufOf[i])[:m.n]
+		if int(r.h.Hand) == i+1 {
+			sum := digest(b)
+			if r.h.Suspect == sum {
+				w.stats.Killers++
+				w.c.Log(fmt.Sprintf("a message of %d bytes from %s has killed twice: dropped", len(b), get(&r.addrs[i])))
+				continue
+			}
+			w.rx.h.Suspect = sum
+		}
+		w.stats.Replayed++
+		w.put(b, get(&r.addrs[i]))
+		w.one(0, r.time(i))
+		w.Flush()
+	}
+}
+
+// put copies a message into slot 0, as if recvmmsg had.
+func (w *Worker) put(b []byte, src netip.AddrPort) {
+	r := w.rx
+	r.h.Delivered = uint32(len(r.msgs))
+	for i := range r.used {
+		r.msgs[i].n = 0
+	}
+	r.used = max(r.used, 1)
+	put(&r.addrs[0], netip.AddrPortFrom(src.Addr().Unmap(), src.Port()))
+	r.msgs[0].hdr.Flags, r.msgs[0].hdr.Controllen = 0, 0
+	r.msgs[0].n = uint32(copy(r.buffer(r.h.BufOf[0]), b))
+	r.h.Delivered = 0
+}
+
+// first handles the datagram that gnet read with a wake-up; it carries no receive time but that of the wake-up.
+func (w *Worker) first(b []byte, src netip.AddrPort) {
+	w.put(b, src)
+	w.traffic = w.mono
+	w.one(0, w.now)
+	w.turn()
+}
+
+// drain handles one batch of fd and returns how many datagrams it took.
+func (w *Worker) drain(fd int) int {
+	r := w.rx
+	n := r.receive(fd)
+	for i := range n {
+		w.one(i, r.time(i))
+	}
+	return n
+}
+
+// one hands slot i to the Handler.
+func (w *Worker) one(i int, t int64) {
+	r := w.rx
+	m := &r.msgs[i]
+	if m.n > uint32(w.o.MaxMessage) || m.hdr.Flags&unix.MSG_TRUNC != 0 {
+		w.stats.TooLong++
+		return
+	}
+	if m.n == 0 {
+		return
+	}
+	p := &w.pkt
+	p.Buf = r.buffer(r.h.BufOf[i])[:m.n:m.n]
+	p.Src = get(&r.addrs[i])
+	if p.Time = t; t == 0 {
+		p.Time = w.now
+	}
+	p.slot = int32(i)
+	w.stats.Received++
+	r.h.Hand = uint32(i) + 1
+	w.h.Receive(p)
+	r.h.Hand = 0
+}

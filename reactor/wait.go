@@ -1,0 +1,107 @@
+package reactor
+
+import (
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+)
+
+// serve goes on without gnet as long as there is traffic (design.md 3, Waiting). Everything that gnet watches shows on its epoll descriptor, so
+// nothing is missed; when only that is ready, or when nothing came for IdleAfter, gnet takes over.
+func (w *Worker) serve(e *engine) {
+	if w.c.Role == RoleTCPWorker {
+		w.tcp.linger(e)
+	} else if w.c.Role == RoleUDP {
+		w.serveUDP(e)
+	}
+	for {
+		w.state.Store(resting)
+		if w.nposts.Load() == 0 || w.stopping.Load() {
+			return
+		}
+		w.state.Store(running)
+		w.turn()
+	}
+}
+
+func (w *Worker) serveUDP(e *engine) {
+	for !w.stopping.Load() {
+		n := w.drain(w.sock)
+		if n > 0 {
+			w.clock()
+			w.traffic = w.mono
+		}
+		w.turn()
+		if n < len(w.rx.msgs) && !w.waitUDP(e) {
+			return
+		}
+	}
+}
+
+// waitUDP waits for more; false: back to gnet.
+func (w *Worker) waitUDP(e *engine) bool {
+	if w.o.IdleAfter < 0 {
+		return false
+	}
+	if !e.booted {
+		e.booted = true
+		if w.ep = findEpoll(e.sockFd); w.ep < 0 {
+			w.c.Log("gnet's epoll descriptor was not found in /proc/self/fdinfo: no busy waiting")
+		}
+	}
+	if w.ep < 0 {
+		return false
+	}
+	for !w.stopping.Load() {
+		left := w.traffic + w.o.IdleAfter - w.mono
+		if left <= 0 {
+			return false
+		}
+		w.pfd = [3]unix.PollFd{{Fd: int32(w.sock), Events: unix.POLLIN}, {Fd: int32(e.bellFd), Events: unix.POLLIN}, {Fd: int32(w.ep), Events: unix.POLLIN}}
+		if !w.poll(3, left) {
+			continue
+		}
+		bell := w.pfd[1].Revents != 0
+		if bell {
+			w.hush(e.bellFd)
+		}
+		if w.pfd[0].Revents != 0 {
+			return true
+		}
+		if !bell && w.pfd[2].Revents != 0 {
+			return false
+		}
+		w.turn()
+	}
+	return false
+}
+
+// poll waits on the first n of pfd, at most most ns and not beyond the next tick. The call is raw: this thread keeps its P, because giving it away and taking
+// it back costs more than the whole message. False: nothing happened, and the turn is done.
+func (w *Worker) poll(n int, most int64) bool {
+	tick := (int64(w.tick)+1)*tickTime + w.sh.root.Epoch - w.mono
+	w.pts = unix.NsecToTimespec(max(min(most, tick), 0))
+	w.state.Store(polling)
+	if w.nposts.Load() > 0 {
+		w.pts = unix.Timespec{}
+	}
+	r, _, errno := unix.RawSyscall6(unix.SYS_PPOLL, uintptr(unsafe.Pointer(&w.pfd[0])), uintptr(n), uintptr(unsafe.Pointer(&w.pts)), 0, 0, 0)
+	w.state.Store(running)
+	w.clock()
+	if errno == 0 && r > 0 {
+		return true
+	}
+	w.turn() // a tick, a posted function, or the runtime's preemption signal
+	return false
+}
+
+// hush empties the doorbell.
+func (w *Worker) hush(fd int) {
+	var b [64]byte
+	for {
+		n, err := unix.Read(fd, b[:])
+		if n < len(b) || err != nil {
+			return
+		}
+	}
+}
