@@ -299,6 +299,6 @@ type Options struct {
 	Defines                    []Define // predefined and -A
 	ModuleDefines              bool     // define MOD_x after each loadmodule
 	Subst, SubstDef, SubstDefs []string
-	Env                        func(string) (string, bool)
+	Env                        func(string) (string, bool)       // nil: os.LookupEnv
 	ReadFile                   func(path string) ([]byte, error) // nil: os.ReadFile
 }

@@ -3,6 +3,7 @@ package syntax
 import (
 	"fmt"
 	"math"
+	"os"
 	"strconv"
 	"strings"
 )
@@ -292,7 +293,7 @@ func (l *lexer) envDirective(f *frame, start, arg, eol int, word, value string, 
 
 func (l *lexer) getenv(name string) (string, bool) {
 	if l.o.Env == nil {
-		return "", false
+		return os.LookupEnv(name)
 	}
 	return l.o.Env(name)
 }
@@ -363,6 +364,7 @@ func (l *lexer) elseDirective(f *frame, start int) {
 func (l *lexer) endifDirective(f *frame, start int) {
 	if len(l.ifs) == 0 {
 		l.strays = append(l.strays, f.pos())
+		l.replace(f, start, f.eol(), "")
 		f.off = f.eol()
 		return
 	}

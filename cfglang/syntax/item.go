@@ -47,7 +47,7 @@ func (p *parser) skipToItem(first token) {
 			p.take()
 			return
 		case t.kind == tID && (t.pos.Line != p.prev.pos.Line || t.pos.Src != p.prev.pos.Src):
-			if itemStart(t.text) || t.pos.Col == 1 {
+			if itemStart(t.text) || t.pos.Col == 1 || t.pos.Src != p.prev.pos.Src {
 				return
 			}
 		}

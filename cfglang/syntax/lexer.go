@@ -401,25 +401,32 @@ func (l *lexer) lineComment(f *frame) {
 func (l *lexer) blockComment(f *frame) {
 	start := f.pos()
 	depth := 0
-	i := f.off
-	for i+1 < len(f.text) {
-		switch f.text[i : i+2] {
-		case "/*":
-			depth++
-			i += 2
-		case "*/":
-			depth--
-			i += 2
-			if depth == 0 {
-				f.advance(i)
-				return
+	for {
+		i := f.off
+		for i+1 < len(f.text) {
+			switch f.text[i : i+2] {
+			case "/*":
+				depth++
+				i += 2
+			case "*/":
+				depth--
+				i += 2
+				if depth == 0 {
+					f.advance(i)
+					return
+				}
+			default:
+				i++
 			}
-		default:
-			i++
 		}
+		f.advance(len(f.text))
+		if f.macro == nil {
+			break
+		}
+		l.frames = l.frames[:len(l.frames)-1] // a comment in a define's text goes on behind the define
+		f = l.top()
 	}
 	l.warnAt(start, 0, "comment is not closed", "comments nest: every /* needs its */")
-	f.advance(len(f.text))
 }
 
 // eventName reads the name in event_route[name].

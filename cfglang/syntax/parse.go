@@ -104,6 +104,7 @@ type parser struct {
 	braces int // open braces of the current block
 	inCall int // inside arguments of a module function
 	errors int
+	lost   Pos // where the last unclosed block was noticed
 }
 
 // bailout leaves the current statement or item after an error was reported.

@@ -16,6 +16,10 @@ func (p *parser) block() *Block {
 	b.Stmts = p.stmts(false)
 	end := *p.peek()
 	if !end.is("}") {
+		if p.lost.IsValid() && p.lost == end.pos {
+			panic(bailout{}) // an inner block said so already
+		}
+		p.lost = end.pos
 		p.errors++
 		p.d.Add(diag.Diagnostic{Pos: end.pos, EndCol: end.end, Summary: fmt.Sprintf("syntax error: %s, %q expected", end.describe(), "}"),
 			Detail: fmt.Sprintf("the block that begins at line %d is not closed", open.pos.Line)})
@@ -87,7 +91,9 @@ func (p *parser) skipStmt(first *token) {
 		case t.is("{"):
 			p.take()
 			p.skipBraces()
-			return
+			if !p.peek().word("else") {
+				return
+			}
 		}
 		p.take()
 	}
@@ -280,58 +286,69 @@ func (p *parser) switchStmt() Stmt {
 	t := p.take()
 	s := &Switch{Pos: t.pos, Value: p.expr(0)}
 	open := p.expect("{", "")
-	defaults, hasInt, hasStr := 0, false, false
-	for !p.peek().is("}") {
-		l := *p.peek()
-		c := Case{Pos: l.pos}
-		switch {
-		case l.word("case"):
-			p.take()
-			slash := p.peek().is("/")
-			if slash {
-				p.take()
-				c.Regex = true
-			}
-			at := *p.peek()
-			c.Label = p.expr(0)
-			kind, isConst := constKind(c.Label)
-			if !isConst {
-				p.errorAt(&at, "the label of a case must be constant", "")
-			}
-			if isConst {
-				hasInt = hasInt || kind == IntValue && !c.Regex
-				hasStr = hasStr || kind == StrValue || c.Regex
-				if c.Regex && kind == IntValue {
-					p.errorAt(&at, "the label of a case must be a string behind /", "")
-				}
-				if hasInt && hasStr {
-					p.errorAt(&at, "the labels of a switch are all numbers, or all strings and expressions", "")
-					hasInt, hasStr = false, false
-				}
-			}
-		case l.word("default"):
-			p.take()
-			c.Default = true
-			if defaults++; defaults == 2 {
-				p.errorAt(&l, `too many "default:" labels in a switch`, "")
-			}
-		case l.kind == tEOF || p.blockLost(&l):
-			p.failAt(&l, fmt.Sprintf("syntax error: %s, %q expected", l.describe(), "}"), fmt.Sprintf("the switch that begins at line %d is not closed", open.pos.Line))
-		default:
-			p.failAt(&l, fmt.Sprintf("syntax error: %s, case or default expected", l.describe()), "")
+	labels := caseLabels{}
+	ok := true
+	for ok && !p.peek().is("}") && p.errors < maxErrors {
+		c := Case{}
+		if ok = p.try(func() { p.caseLabel(&c, &labels, &open) }); ok {
+			c.Body = p.stmts(true)
+			s.Cases = append(s.Cases, c)
 		}
-		p.expect(":", "")
-		c.Body = p.stmts(true)
-		s.Cases = append(s.Cases, c)
-		if p.errors >= maxErrors {
-			break
-		}
+	}
+	if !ok {
+		p.skipBraces()
+		return s
 	}
 	p.accept("}")
 	if len(s.Cases) == 0 {
 		p.d.Warnf(t.pos, "empty switch")
 	}
 	return s
+}
+
+// caseLabels is what the labels of a switch had so far.
+type caseLabels struct {
+	defaults int
+	ints     bool
+	strs     bool
+}
+
+// caseLabel parses case CONST:, case /CONST: or default:.
+func (p *parser) caseLabel(c *Case, had *caseLabels, open *token) {
+	l := *p.peek()
+	c.Pos = l.pos
+	switch {
+	case l.word("case"):
+		p.take()
+		c.Regex = p.accept("/")
+		at := *p.peek()
+		c.Label = p.expr(0)
+		kind, isConst := constKind(c.Label)
+		isInt := kind == IntValue
+		switch {
+		case !isConst:
+			p.errorAt(&at, "the label of a case must be constant", "")
+		case c.Regex && isInt:
+			p.errorAt(&at, "the label of a case must be a string behind /", "")
+		default:
+			if isInt && had.strs || !isInt && had.ints {
+				p.errorAt(&at, "the labels of a switch are all numbers, or all strings and expressions", "")
+			}
+			had.ints = had.ints || isInt
+			had.strs = had.strs || !isInt
+		}
+	case l.word("default"):
+		p.take()
+		c.Default = true
+		if had.defaults++; had.defaults == 2 {
+			p.errorAt(&l, `too many "default:" labels in a switch`, "")
+		}
+	case l.kind == tEOF || p.blockLost(&l):
+		p.failAt(&l, fmt.Sprintf("syntax error: %s, %q expected", l.describe(), "}"), fmt.Sprintf("the switch that begins at line %d is not closed", open.pos.Line))
+	default:
+		p.failAt(&l, fmt.Sprintf("syntax error: %s, case or default expected", l.describe()), "")
+	}
+	p.expect(":", "")
 }
 
 // constKind is the type of a constant expression.
