@@ -32,6 +32,9 @@ func (l *FirstLine) parse(buf []byte, off int, httpReply bool) Err {
 	}
 	nl += off
 	l.End = uint32(nl + 1)
+	if nl+2 < len(buf) && buf[nl+1] == '\r' && buf[nl+2] != '\n' {
+		l.End++ // Kamailio passes over a stray CR behind the first line
+	}
 	end := nl
 	if buf[end-1] == '\r' {
 		end--
@@ -55,17 +58,14 @@ func (l *FirstLine) parse(buf []byte, off int, httpReply bool) Err {
 	}
 	l.MethodText = span(off, off+sp)
 	i := off + sp + 1
-	sp = bytes.IndexByte(buf[i:end], ' ')
-	if sp <= 0 {
+	e := notLWS(buf, i, end)
+	if e == i || e == end {
 		return ErrFirstLine
 	}
-	l.URI = span(i, i+sp)
-	i += sp + 1
-	e := end
-	for e > i && buf[e-1] == ' ' {
-		e--
-	}
-	if e == i || bytes.IndexByte(buf[i:e], ' ') >= 0 {
+	l.URI = span(i, e)
+	i = skipBlank(buf, e, end)
+	e = notLWS(buf, i, end)
+	if e == i || skipClass(buf, e, end, isLWS) != end {
 		return ErrFirstLine
 	}
 	l.Version = span(i, e)
@@ -92,6 +92,14 @@ func (l *FirstLine) parseStatus(buf []byte, off, ver, end int) Err {
 		l.Reason = span(i+4, end)
 	}
 	return OK
+}
+
+// notLWS skips to the next white space.
+func notLWS(buf []byte, i, end int) int {
+	for i < end && class[buf[i]]&isLWS == 0 {
+		i++
+	}
+	return i
 }
 
 // isSIP20 says whether b begins with SIP/2.0 in any case.

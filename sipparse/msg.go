@@ -8,6 +8,9 @@ import (
 // maxKeptHdrs bounds the capacity of Msg.Hdrs between messages: one hostile message must not make every later one heavy.
 const maxKeptHdrs = 512
 
+// maxContentLength is the highest Content-Length that Kamailio takes.
+const maxContentLength = 2147483639
+
 // Msg is a parsed message: offsets into Buf, which it borrows and never changes. A Msg is reused; its slices keep their
 // capacity (bounded). Values parsed on demand are kept until the next Parse.
 type Msg struct {
@@ -99,9 +102,10 @@ func (m *Msg) scan(buf []byte, i int) Err {
 	var h Hdr
 	for i < n {
 		c := buf[i]
-		if c == '\n' || c == '\r' && i+1 < n && buf[i+1] == '\n' {
+		if c == '\n' || c == '\r' {
+			// an empty line; a lone CR passes for one
 			m.HdrEnd = uint32(i)
-			if c == '\r' {
+			if c == '\r' && i+1 < n && buf[i+1] == '\n' {
 				i++
 			}
 			m.BodyOff, m.noEOH = uint32(i+1), false
@@ -165,6 +169,9 @@ func (m *Msg) scan(buf []byte, i int) Err {
 		switch t {
 		case HdrVia:
 			if e := m.vias(h.Body, x-1, prev == 0); e != OK {
+				if prev == 0 {
+					m.first[HdrVia] = 0 // no message without a good first Via field
+				}
 				m.Hdrs = hdrs
 				return e
 			}
@@ -176,7 +183,7 @@ func (m *Msg) scan(buf []byte, i int) Err {
 				}
 				break
 			}
-			v, ok := number(buf[j:k], math.MaxInt32)
+			v, ok := number(buf[j:k], maxContentLength)
 			if !ok {
 				m.Hdrs = hdrs
 				return ErrContentLength
@@ -200,6 +207,9 @@ func (m *Msg) scan(buf []byte, i int) Err {
 
 // vias parses all via-parms of one field; the first two of the message are kept.
 func (m *Msg) vias(at Span, hdr int32, first bool) Err {
+	if at.Len == 0 {
+		return ErrVia
+	}
 	var other Via
 	for at.Len > 0 {
 		v := &other
@@ -217,9 +227,6 @@ func (m *Msg) vias(at Span, hdr int32, first bool) Err {
 		first = false
 		at = v.Rest
 	}
-	if first {
-		return ErrVia
-	}
 	return OK
 }
 
@@ -227,10 +234,11 @@ func (m *Msg) vias(at Span, hdr int32, first bool) Err {
 // one before the error. (Kamailio: parse_headers up to HDR_EOH; a message can be relayed without it.)
 func (m *Msg) Complete() Err { return m.bad }
 
-// Mandatory parses From, To, Call-ID, CSeq (the second step of 9.1) and says which failed.
+// Mandatory checks From, To, Call-ID, CSeq (the second step of 9.1) and says which failed. From needs only to be there, as in
+// Kamailio: what is wrong inside of it comes up when somebody asks for From.
 func (m *Msg) Mandatory() Err {
-	if _, e := m.From(); e != OK {
-		return e
+	if m.first[HdrFrom] == 0 {
+		return ErrNoFrom
 	}
 	if _, e := m.To(); e != OK {
 		return e
@@ -344,7 +352,7 @@ func (m *Msg) address(t HdrType, n *NameAddr, missing, bad Err) Err {
 	if h == nil {
 		return missing
 	}
-	if n.parse(m.Buf, h.Body, false) != OK {
+	if n.parseTo(m.Buf, h.Body) != OK {
 		return bad
 	}
 	return OK

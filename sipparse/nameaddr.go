@@ -15,10 +15,7 @@ type NameAddr struct {
 }
 
 // ParseNameAddr parses one value at the start of at; offsets are of buf. A comma outside quotes and < > ends it.
-func ParseNameAddr(buf []byte, at Span, n *NameAddr) Err { return n.parse(buf, at, true) }
-
-// parse does the work. list: a comma ends the value (Contact, Route ...); if not, a comma may be part of the display name.
-func (n *NameAddr) parse(buf []byte, at Span, list bool) Err {
+func ParseNameAddr(buf []byte, at Span, n *NameAddr) Err {
 	*n = NameAddr{}
 	end := int(at.End())
 	buf = buf[:end]
@@ -42,9 +39,7 @@ scan:
 		case ';':
 			break scan
 		case ',':
-			if list {
-				break scan
-			}
+			break scan
 		}
 		j++
 	}
@@ -115,12 +110,133 @@ scan:
 		if buf[i] != ',' {
 			return ErrNameAddr
 		}
-		if list {
-			n.Rest = span(i+1, end)
-		} else {
-			return ErrNameAddr
-		}
+		n.Rest = span(i+1, end)
 	}
 	n.Whole = span(start, last)
+	return OK
+}
+
+// parseTo parses From and To, which hold one value, in the way of Kamailio's parser for them; it is stricter than the one for lists.
+func (n *NameAddr) parseTo(buf []byte, at Span) Err {
+	*n = NameAddr{}
+	end := int(at.End())
+	buf = buf[:end]
+	i := skipLWS(buf, int(at.Off), end)
+	start := i
+	if i == end {
+		return ErrNameAddr
+	}
+	j := i
+	if buf[i] == '"' {
+		for j++; j < end && buf[j] != '"'; j++ {
+			switch buf[j] {
+			case '\\':
+				j++
+			case '\r', '\n', 0:
+				return ErrNameAddr
+			}
+		}
+		if j >= end {
+			return ErrNameAddr
+		}
+		n.Name = span(i, j+1)
+		if j = skipLWS(buf, j+1, end); j == end || buf[j] != '<' {
+			return ErrNameAddr
+		}
+	} else {
+		words := 0
+		for {
+			k := skipClass(buf, j, end, isToWord)
+			if k == j {
+				break
+			}
+			words++
+			n.Name = span(i, k)
+			j = skipLWS(buf, k, end)
+		}
+		if j == end || buf[j] == ';' {
+			if words != 1 {
+				return ErrNameAddr
+			}
+			n.URI, n.Name = n.Name, Span{}
+			return n.params(buf, start, j, end)
+		}
+	}
+	if buf[j] != '<' {
+		return ErrNameAddr
+	}
+	i = skipLWS(buf, j+1, end)
+	j = skipClass(buf, i, end, isToURI)
+	n.URI = span(i, j)
+	n.Angle = true
+	if i == j || buf[i] == ';' {
+		return ErrNameAddr
+	}
+	if j = skipLWS(buf, j, end); j == end || buf[j] != '>' {
+		return ErrNameAddr
+	}
+	return n.params(buf, start, j+1, end)
+}
+
+// params parses the header parameters of From and To, from behind the address on; of several tags the last counts.
+func (n *NameAddr) params(buf []byte, start, i, end int) Err {
+	last := i
+	if n.URI.End() > uint32(i) || !n.Angle {
+		last = int(n.URI.End())
+	}
+	i = skipLWS(buf, i, end)
+	for i < end {
+		if buf[i] != ';' {
+			return ErrNameAddr
+		}
+		i = skipLWS(buf, i+1, end)
+		if n.Params.Off == 0 {
+			n.Params.Off = uint32(i)
+		}
+		j := skipClass(buf, i, end, isToName)
+		if j == i {
+			return ErrNameAddr
+		}
+		tag := j-i == 3 && buf[i]|0x20 == 't' && buf[i+1]|0x20 == 'a' && buf[i+2]|0x20 == 'g'
+		last = j
+		i = skipLWS(buf, j, end)
+		if i == end || buf[i] != '=' {
+			continue
+		}
+		last = i + 1
+		i = skipLWS(buf, i+1, end)
+		var val Span
+		if i < end && buf[i] == '"' {
+			// no escapes inside
+			for j = i + 1; j < end && buf[j] != '"'; j++ {
+				switch buf[j] {
+				case '\\', '\r', '\n', 0:
+					return ErrNameAddr
+				}
+			}
+			if j == end {
+				return ErrNameAddr
+			}
+			val = span(i+1, j)
+			j++
+		} else {
+			j = skipClass(buf, i, end, isToValue)
+			for tag && j < end && buf[j] == ',' {
+				j = skipClass(buf, j+1, end, isToValue)
+			}
+			val = span(i, j)
+		}
+		if j > i {
+			last = j
+		}
+		if tag {
+			n.Tag = val
+		}
+		i = skipLWS(buf, j, end)
+	}
+	n.Whole = span(start, last)
+	if n.Params.Off != 0 {
+		n.Params.Len = uint32(last) - n.Params.Off
+	}
 	return OK
 }

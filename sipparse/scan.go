@@ -2,43 +2,69 @@ package sipparse
 
 // Classes of bytes, one bit each: what a byte may be part of is one table look-up.
 const (
-	isLWS   = 1 << iota // SP HT CR LF: inside a field's body a line end is a fold
-	isBlank             // SP HT
-	isDigit             // 0-9
-	isToken             // RFC 3261 25.1 token
-	isName              // header name as Kamailio takes it
-	isHost              // part of a host name or IPv4 address
-	isAddr              // inside [ ] of an IPv6 reference
-	isPVal              // unquoted value of a Via parameter
+	isLWS      = 1 << iota // SP HT CR LF: inside a field's body a line end is a fold
+	isBlank                // SP HT
+	isDigit                // 0-9
+	isToken                // RFC 3261 25.1 token
+	isName                 // header name as Kamailio takes it
+	isHost                 // part of a host name or IPv4 address
+	isAddr                 // inside [ ] of an IPv6 reference
+	isViaText              // transport in Via
+	isViaHost              // host in Via
+	isViaAddr              // inside [ ] in Via
+	isViaName              // name of a parameter in Via
+	isViaValue             // value of a parameter in Via, not quoted
+	isToWord               // word of a display name, or URI without < >, in From and To
+	isToURI                // URI in < > in From and To
+	isToName               // name of a parameter of From and To
+	isToValue              // value of a parameter of From and To, not quoted
 )
 
-var class = func() (t [256]uint8) {
-	set := func(s string, bits uint8) {
+// class is what Kamailio lets pass, recorded byte by byte from it (edit/testdata/bytes.tsv), not what the RFCs would.
+var class = func() (t [256]uint16) {
+	set := func(s string, bits uint16) {
 		for i := range len(s) {
 			t[s[i]] |= bits
 		}
 	}
+	but := func(s string, bits uint16) {
+		var not [256]bool
+		for i := range len(s) {
+			not[s[i]] = true
+		}
+		for c := range t {
+			if !not[c] {
+				t[c] |= bits
+			}
+		}
+	}
 	const alpha = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
 	const digit = "0123456789"
-	set(" \t\r\n", isLWS)
+	const lws = " \t\r\n"
+	set(lws, isLWS)
 	set(" \t", isBlank)
 	set(digit, isDigit)
 	set(alpha+digit+"-.!%*_+`'~", isToken)
-	set(alpha+digit+"-._+!%*'~`", isName)
+	set(alpha+digit+"-._+~", isName)
 	set(alpha+digit+"-._", isHost)
 	set("abcdefABCDEF:."+digit, isAddr)
-	for c := 0x21; c < 256; c++ {
-		switch c {
-		case ';', ',', '"', '=', '(', ')', '<', '>', 0x7f:
-		default:
-			t[c] |= isPVal
-		}
-	}
+	but(lws+"/", isViaText)
+	but(lws+"\x00:;,()[]", isViaHost)
+	but(lws+"\x00;,()[]", isViaAddr)
+	but(lws+";,=", isViaName)
+	but(lws+"\x00;,=\"", isViaValue)
+	but(lws+"\x00<>;\"\\", isToWord)
+	but(lws+"\x00<>\"\\", isToURI)
+	but(lws+"\x00;=,\"\\", isToName|isToValue)
 	return
 }()
 
+// skipLWS passes over white space and folds; a CR without its LF is neither.
 func skipLWS(buf []byte, i, end int) int {
 	for i < end && class[buf[i]]&isLWS != 0 {
+		if buf[i] == '\r' && (i+1 == end || buf[i+1] != '\n') {
+			return i
+		}
 		i++
 	}
 	return i
@@ -51,7 +77,7 @@ func skipBlank(buf []byte, i, end int) int {
 	return i
 }
 
-func skipClass(buf []byte, i, end int, bits uint8) int {
+func skipClass(buf []byte, i, end int, bits uint16) int {
 	for i < end && class[buf[i]]&bits != 0 {
 		i++
 	}

@@ -35,10 +35,11 @@ func (r *Received) wants(m *sipparse.Msg, v *sipparse.Via) (received, rport bool
 	return received, r.ForceRPort || v.HasRPort
 }
 
-// paramEnd is where the text of a Via parameter ends that Kamailio replaces: white space behind the last one of a field goes with it.
-func paramEnd(m *sipparse.Msg, v *sipparse.Via, at sipparse.Span) uint32 {
+// paramEnd is where the text of a Via parameter ends that Kamailio replaces: behind one without a value white space goes with it,
+// also at the end of the field.
+func paramEnd(m *sipparse.Msg, v *sipparse.Via, at, val sipparse.Span) uint32 {
 	h := &m.Hdrs[v.Hdr]
-	if at.End() < h.Body.End() {
+	if at.End() < h.Body.End() || !val.Empty() {
 		return at.End()
 	}
 	return rawEnd(m, h)

@@ -37,7 +37,8 @@ func AppendReply(dst []byte, m *sipparse.Msg, l *List, o *ReplyOpts) ([]byte, si
 		switch h.Type {
 		case sipparse.HdrVia:
 			if int32(i) != via.Hdr {
-				dst = append(dst, m.Buf[h.Off:h.End]...)
+				dst = append(dst, m.Buf[h.Off:rawEnd(m, h)]...)
+				dst = append(dst, '\r', '\n')
 				continue
 			}
 			dst = appendTopVia(dst, m, h, via, &o.Recv)
@@ -97,9 +98,9 @@ func appendTopVia(dst []byte, m *sipparse.Msg, h *sipparse.Hdr, v *sipparse.Via,
 	if rport && v.HasRPort {
 		c.to(v.RPortAt.Off)
 		c.dst = r.appendRPort(c.dst)
-		c.skip(v.RPortAt.End())
+		c.skip(paramEnd(m, v, v.RPortAt, v.RPort))
 	}
-	c.to(h.Body.End())
+	c.to(rawEnd(m, h))
 	if rport && !v.HasRPort {
 		c.dst = r.appendRPort(c.dst)
 	}

@@ -75,7 +75,7 @@ func (c *cursor) via(m *sipparse.Msg, v *sipparse.Via, r *Received) {
 	if rport && v.HasRPort {
 		c.to(v.RPortAt.Off)
 		c.dst = r.appendRPort(c.dst)
-		c.skip(paramEnd(m, v, v.RPortAt))
+		c.skip(paramEnd(m, v, v.RPortAt, v.RPort))
 	}
 	if inPlace {
 		c.viaReceived(m, v, r)
@@ -88,7 +88,7 @@ func (c *cursor) viaReceived(m *sipparse.Msg, v *sipparse.Via, r *Received) {
 		c.dst = r.appendRPort(c.dst)
 	}
 	c.dst = r.appendReceived(c.dst)
-	c.skip(paramEnd(m, v, v.RecvAt))
+	c.skip(paramEnd(m, v, v.RecvAt, v.Received))
 }
 
 // tail copies the rest of the message and sets Content-Length right.
