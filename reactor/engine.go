@@ -1,40 +1,43 @@
 package reactor
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
-	"net"
-	"os"
-	"strconv"
 	"time"
 
 	"github.com/panjf2000/gnet/v2"
+	"github.com/panjf2000/gnet/v2/pkg/netpoll"
 	"golang.org/x/sys/unix"
 )
 
 // Addresses of the placeholders: gnet opens a UDP socket on each, and before its loop starts the descriptor is replaced by one of ours (dup3). That is how
-// gnet watches sockets with options that it cannot set (IP_FREEBIND, SO_TIMESTAMPNS), and a doorbell.
+// gnet watches a doorbell.
+//
+// The second place is the token. gnet must not read datagrams: what it has read and not yet given to us would be lost if the process died there, it
+// has no receive time, and gnet cannot open a socket with the options that we need. So the worker opens its own socket and puts it into gnet's epoll set with
+// the token's number as its event data. When a datagram comes, gnet reads the one byte that lies in the token and calls OnTraffic; the worker drains
+// the socket and puts a byte back. The token itself is not watched.
 const (
-	bellPlace = "127.0.0.1:0"
-	sockPlace = "0.0.0.0:0"
+	bellPlace  = "127.0.0.1:0"
+	tokenPlace = "0.0.0.0:0"
 )
 
 // engine is the worker as gnet sees it.
 type engine struct {
 	gnet.BuiltinEventEngine
-	w      *Worker
-	eng    gnet.Engine
-	bellFd int
-	sockFd int // 0: none
-	booted bool
+	w       *Worker
+	eng     gnet.Engine
+	bellFd  int
+	tokenFd int // 0: none
+	refill  int // the token's other end
+	armed   bool
 }
 
 func (w *Worker) runEngine() error {
 	e := &engine{w: w}
 	addrs := []string{"udp4://" + bellPlace}
 	if w.c.Role == RoleUDP {
-		addrs = append(addrs, "udp4://"+sockPlace)
+		addrs = append(addrs, "udp4://"+tokenPlace)
 	}
 	err := gnet.Rotate(e, addrs, gnet.WithNumEventLoop(1), gnet.WithReadBufferCap(1<<16), gnet.WithLogger(gnetLog{w.c.Log}))
 	if err != nil {
@@ -52,7 +55,9 @@ func (e *engine) OnBoot(eng gnet.Engine) gnet.Action {
 		unix.Close(w.c.Bell)
 		w.c.Bell = -1
 		if w.c.Role == RoleUDP {
-			err = w.bootUDP(e)
+			if err = e.token(); err == nil {
+				err = w.bootUDP()
+			}
 		}
 	}
 	if w.tcp != nil {
@@ -62,7 +67,60 @@ func (e *engine) OnBoot(eng gnet.Engine) gnet.Action {
 		w.bootErr = err
 		return gnet.Shutdown
 	}
+	ring(w.bellW) // the first wake-up arms the loop
 	return gnet.None
+}
+
+// token makes the token's pair of sockets.
+func (e *engine) token() error {
+	r, wr, err := MakeBells(1)
+	if err != nil {
+		return err
+	}
+	e.refill = wr[0]
+	e.w.owned = append(e.w.owned, e.refill)
+	e.tokenFd, err = e.replace(tokenPlace, r[0])
+	unix.Close(r[0])
+	return err
+}
+
+// arm runs on the loop once: it finds gnet's epoll descriptor and puts the UDP socket into it.
+func (e *engine) arm() error {
+	e.armed = true
+	w := e.w
+	if w.ep = findEpoll(e.bellFd); w.ep < 0 {
+		return fmt.Errorf("epoll set of descriptor %d: %w", e.bellFd, errPlace)
+	}
+	if e.tokenFd == 0 {
+		return nil
+	}
+	if err := unix.EpollCtl(w.ep, unix.EPOLL_CTL_DEL, e.tokenFd, nil); err != nil {
+		return fmt.Errorf("token out of the epoll set: %w", err)
+	}
+	if err := unix.EpollCtl(w.ep, unix.EPOLL_CTL_ADD, w.sock, &unix.EpollEvent{Events: unix.EPOLLIN, Fd: int32(e.tokenFd)}); err != nil {
+		return fmt.Errorf("socket into the epoll set: %w", err)
+	}
+	ring(e.refill)
+	return nil
+}
+
+// findEpoll finds the epoll descriptor that watches fd, -1 if there is none: only that one can modify it. (Nothing else tells gnet's descriptor; /proc may
+// be missing in a jail.)
+func findEpoll(fd int) int {
+	for f := range maxFD() {
+		if f != fd && unix.EpollCtl(f, unix.EPOLL_CTL_MOD, fd, &unix.EpollEvent{Events: netpoll.ReadEvents, Fd: int32(fd)}) == nil {
+			return f
+		}
+	}
+	return -1
+}
+
+func maxFD() int {
+	var lim unix.Rlimit
+	if err := unix.Getrlimit(unix.RLIMIT_NOFILE, &lim); err != nil {
+		return 1 << 10
+	}
+	return int(min(lim.Cur, 1<<20))
 }
 
 var errPlace = errors.New("gnet's descriptor was not found")
@@ -78,11 +136,7 @@ func (e *engine) replace(place string, fd int) (int, error) {
 	if err := unix.Fstat(dup, &want); err != nil {
 		return -1, fmt.Errorf("placeholder %s: %w", place, err)
 	}
-	var lim unix.Rlimit
-	if err := unix.Getrlimit(unix.RLIMIT_NOFILE, &lim); err != nil {
-		return -1, fmt.Errorf("descriptor limit: %w", err)
-	}
-	for f := 0; f < int(min(lim.Cur, 1<<20)); f++ {
+	for f := range maxFD() {
 		if f == dup || unix.Fstat(f, &st) != nil || st.Ino != want.Ino || st.Dev != want.Dev {
 			continue
 		}
@@ -100,20 +154,27 @@ func (e *engine) OnTraffic(c gnet.Conn) gnet.Action {
 	w.state.Store(running)
 	w.clock()
 	w.stats.Wakes++
+	if !e.armed {
+		if err := e.arm(); err != nil {
+			w.bootErr = err
+			return gnet.Shutdown
+		}
+	}
 	act := gnet.None
-	switch fd := c.Fd(); {
+	fd := c.Fd()
+	switch {
 	case fd == e.bellFd:
 		w.turn()
-	case fd == e.sockFd && e.sockFd != 0:
-		b, _ := c.Next(-1)
-		if src, ok := c.RemoteAddr().(*net.UDPAddr); ok {
-			w.first(b, src.AddrPort())
-		}
+	case fd == e.tokenFd && e.tokenFd != 0:
+		w.traffic = w.mono
 	default:
 		act = w.tcp.traffic(c)
 		w.turn()
 	}
 	w.serve(e)
+	if fd == e.tokenFd {
+		ring(e.refill)
+	}
 	if w.stopping.Load() {
 		return gnet.Shutdown
 	}
@@ -136,32 +197,6 @@ func (e *engine) OnOpen(c gnet.Conn) ([]byte, gnet.Action) {
 }
 
 func (e *engine) OnTick() (time.Duration, gnet.Action) { return time.Hour, gnet.None }
-
-// findEpoll finds the epoll descriptor that watches fd; -1 without a /proc.
-func findEpoll(fd int) int {
-	ds, err := os.ReadDir("/proc/self/fd")
-	if err != nil {
-		return -1
-	}
-	want := []byte(strconv.Itoa(fd))
-	for _, d := range ds {
-		if l, err := os.Readlink("/proc/self/fd/" + d.Name()); err != nil || l != "anon_inode:[eventpoll]" {
-			continue
-		}
-		b, err := os.ReadFile("/proc/self/fdinfo/" + d.Name())
-		if err != nil {
-			continue
-		}
-		for ln := range bytes.Lines(b) {
-			if f := bytes.Fields(ln); len(f) > 1 && string(f[0]) == "tfd:" && bytes.Equal(f[1], want) {
-				if n, err := strconv.Atoi(d.Name()); err == nil {
-					return n
-				}
-			}
-		}
-	}
-	return -1
-}
 
 // gnetLog passes on what gnet has to complain about.
 type gnetLog struct{ log func(string) }

@@ -10,7 +10,7 @@ import (
 )
 
 // bootUDP opens the socket, hands duplicates to main, and handles what a predecessor has left behind, before the loop starts.
-func (w *Worker) bootUDP(e *engine) error {
+func (w *Worker) bootUDP() error {
 	if w.c.Sock < 0 || w.c.Sock >= len(w.c.Listeners) {
 		return fmt.Errorf("listener %d of %d: %w", w.c.Sock, len(w.c.Listeners), unix.EINVAL)
 	}
@@ -23,12 +23,8 @@ func (w *Worker) bootUDP(e *engine) error {
 	if err != nil {
 		return err
 	}
-	if e.sockFd, err = e.replace(sockPlace, fd); err != nil {
-		unix.Close(fd)
-		return err
-	}
-	unix.Close(fd)
-	w.sock = e.sockFd
+	w.sock = fd
+	w.owned = append(w.owned, fd)
 	w.senders[w.c.Sock], w.anySource[w.c.Sock] = w.sock, false
 	w.pkt = Packet{Dst: localAddr(w.sock), Sock: w.c.Sock, Proto: sipparse.UDP, w: w, mem: -1}
 	if w.c.Opened != nil {
@@ -119,14 +115,6 @@ func (w *Worker) put(b []byte, src netip.AddrPort) {
 	r.msgs[0].hdr.Flags, r.msgs[0].hdr.Controllen = 0, 0
 	r.msgs[0].n = uint32(copy(r.buffer(r.h.BufOf[0]), b))
 	r.h.Delivered = 0
-}
-
-// first handles the datagram that gnet read with a wake-up; it carries no receive time but that of the wake-up.
-func (w *Worker) first(b []byte, src netip.AddrPort) {
-	w.put(b, src)
-	w.traffic = w.mono
-	w.one(0, w.now)
-	w.turn()
 }
 
 // drain handles one batch of fd and returns how many datagrams it took.

@@ -40,16 +40,7 @@ func (w *Worker) serveUDP(e *engine) {
 
 // waitUDP waits for more; false: back to gnet.
 func (w *Worker) waitUDP(e *engine) bool {
-	if w.o.IdleAfter < 0 {
-		return false
-	}
-	if !e.booted {
-		e.booted = true
-		if w.ep = findEpoll(e.sockFd); w.ep < 0 {
-			w.c.Log("gnet's epoll descriptor was not found in /proc/self/fdinfo: no busy waiting")
-		}
-	}
-	if w.ep < 0 {
+	if w.o.IdleAfter < 0 || w.ep < 0 {
 		return false
 	}
 	for !w.stopping.Load() {

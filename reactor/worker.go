@@ -91,7 +91,7 @@ type Worker struct {
 	t0                time.Time
 	tick              uint64 // last tick told
 	traffic           int64  // mono time of the last message
-	ep                int    // gnet's epoll descriptor, -1: none found
+	ep                int    // gnet's epoll descriptor
 	pfd               [3]unix.PollFd
 	pts               unix.Timespec
 
