@@ -12,8 +12,11 @@ import (
 	"kahea/cfglang/diag"
 )
 
-// maxIncludes is how deep includes may stand in each other, as in Kamailio.
-const maxIncludes = 10
+const (
+	maxIncludes     = 10       // how deep includes may stand in each other, as in Kamailio
+	maxIncludeFiles = 4096     // how many there may be in all
+	maxIncludeBytes = 64 << 20 // and how long
+)
 
 // include handles include_file and import_file; the directive begins at start, arg is behind its word.
 func (l *lexer) include(f *frame, start, arg int, word string) {
@@ -61,6 +64,12 @@ func (l *lexer) include(f *frame, start, arg int, word string) {
 			return
 		}
 		l.errorAt(name, f.col(), fmt.Sprintf("cannot read included file %q", path), err.Error())
+		return
+	}
+	l.included++
+	if l.inclSize += len(data); l.included > maxIncludeFiles || l.inclSize > maxIncludeBytes {
+		l.errorAt(name, f.col(), fmt.Sprintf("more than %d included files or %d bytes in them", maxIncludeFiles, maxIncludeBytes), "do files include each other?")
+		l.errors += maxErrors // nothing more is read
 		return
 	}
 	l.recordTo(f, start)

@@ -12,7 +12,7 @@ import (
 )
 
 const (
-	maxExpansion = 8 << 20 // bytes of all define texts that are expanded in one run
+	maxExpansion = 4 << 20 // bytes that defines and substs may add in one run
 	maxMacros    = 256     // defines whose texts stand in each other
 )
 
@@ -34,6 +34,9 @@ type lexer struct {
 
 	expanded int
 	gaveUp   bool // the bound on expansion was reached and reported
+	included int  // files so far, and their bytes
+	inclSize int
+	errors   int
 
 	loadmod  int // 1: loadmodule was seen, its name comes next
 	evroute  int // 1: event_route, 2: event_route [
@@ -76,6 +79,9 @@ func (l *lexer) setDefine(def Define) {
 func (l *lexer) top() *frame { return &l.frames[len(l.frames)-1] }
 
 func (l *lexer) errorAt(p Pos, end int, summary, detail string) {
+	if l.errors++; l.errors > maxErrors {
+		return // scan ends
+	}
 	l.d.Add(diag.Diagnostic{Severity: diag.Error, Pos: p, EndCol: end, Summary: summary, Detail: detail})
 }
 
@@ -119,6 +125,9 @@ func (l *lexer) defineModule(t token) {
 func (l *lexer) scan() token {
 	for {
 		f := l.top()
+		if l.errors >= maxErrors {
+			return token{kind: tEOF, pos: f.pos()}
+		}
 		text := f.text
 		i := f.off
 		for i < len(text) {
@@ -272,9 +281,7 @@ func (l *lexer) expand(f *frame, def *Define, n int) {
 			return
 		}
 	}
-	if l.expanded += len(def.Value) + 1; l.expanded > maxExpansion {
-		l.gaveUp = true
-		l.errorAt(at, end, fmt.Sprintf("defines expand to more than %d bytes", maxExpansion), "no define is expanded after this")
+	if !l.grow(len(def.Value)+1, at, end) {
 		return
 	}
 	use := at
@@ -282,6 +289,15 @@ func (l *lexer) expand(f *frame, def *Define, n int) {
 	where.Def = at.Def
 	use.Def = &where
 	l.frames = append(l.frames, frame{text: def.Value, line: 1, macro: def, use: use, path: f.path})
+}
+
+// grow counts bytes that were added to the text; false when there are too many.
+func (l *lexer) grow(n int, at Pos, end int) bool {
+	if l.expanded += n; l.expanded > maxExpansion && !l.gaveUp {
+		l.gaveUp = true
+		l.errorAt(at, end, fmt.Sprintf("defines and substs add more than %d bytes", maxExpansion), "nothing is replaced after this")
+	}
+	return !l.gaveUp
 }
 
 // pop ends the innermost input; false at the end of the main file.

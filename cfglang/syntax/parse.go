@@ -118,7 +118,8 @@ func parseAll(l *lexer) *File {
 		}
 		p.item()
 	}
-	if p.errors >= maxErrors {
+	if p.errors >= maxErrors || l.errors >= maxErrors {
+		l.ifs, l.strays = nil, nil // what was not read may close them
 		p.d.Add(diag.Diagnostic{Pos: p.peek().pos, Summary: fmt.Sprintf("more than %d errors: the rest is not read", maxErrors)})
 	}
 	l.finish()

@@ -165,6 +165,9 @@ func (l *lexer) substitute(s string, p Pos) string {
 			l.errorAt(p, 0, err.Error(), "")
 			return s
 		}
+		if len(out) > len(s) && !l.grow(len(out)-len(s), p, 0) {
+			return s
+		}
 		s = out
 	}
 	return s
