@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"sort"
 	"sync"
+	"time"
 
 	"kahea/cfglang/log"
 	"kahea/cfglang/route"
@@ -119,10 +120,16 @@ type Host struct {
 	Cfg Cfg
 	// Files are descriptors that Init opened in main for a child of this module, by name.
 	Files func(name string) int
-	// KeepFile (in Init) hands a descriptor to the processes that the module asked for.
+	// KeepFile (in Init) hands a descriptor to the processes that modules asked for.
 	KeepFile func(name string, fd int)
-	loaded   []Loaded
+	// Every (in Setup) runs f in the slow timer process each interval (Kamailio's register_timer).
+	Every  func(interval time.Duration, f func())
+	Info   Info
+	loaded []Loaded
 }
+
+// Info is what the server says of itself.
+type Info struct{ Name, Version, ID, Flags string }
 
 // ProcInfo is one row of the process table.
 type ProcInfo struct {

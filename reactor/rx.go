@@ -29,7 +29,7 @@ type rxHead struct {
 	Size      uint32 // of one buffer
 	Bufs      uint32
 	Hand      uint32 // slot+1 of the message in hand
-	Suspect   uint64 // digest of the message in hand at the last death
+	Suspect   uint64 // digest of the message that is being replayed and was in hand at a death
 	Delivered uint32 // messages of this batch are answered as of here
 	_         uint32
 	BufOf     [maxBatch]uint32 // buffer of each slot

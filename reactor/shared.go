@@ -2,6 +2,7 @@ package reactor
 
 import (
 	"fmt"
+	"sync/atomic"
 	"unsafe"
 
 	"kahea/shm"
@@ -16,6 +17,10 @@ type sharedRoot struct {
 	NGroup uint32
 	Procs  uint32
 	Conns  shm.Off
+
+	NKillers uint32 // counts on; the last len(Killers) are kept
+	_        uint32
+	Killers  [64]uint64 // digests of messages that have killed a worker twice
 }
 
 type shared struct {
@@ -64,4 +69,18 @@ func openShared(a *shm.Arena, o shm.Off) *shared {
 		s.conns = openConns(a, s.root.Conns)
 	}
 	return s
+}
+
+func (s *shared) addKiller(sum uint64) {
+	n := atomic.AddUint32(&s.root.NKillers, 1) - 1
+	atomic.StoreUint64(&s.root.Killers[n%uint32(len(s.root.Killers))], sum)
+}
+
+func (s *shared) killer(sum uint64) bool {
+	for i := range s.root.Killers {
+		if atomic.LoadUint64(&s.root.Killers[i]) == sum {
+			return true
+		}
+	}
+	return false
 }

@@ -79,7 +79,8 @@ func (w *Worker) settleOld() {
 	}
 }
 
-// replay handles what a dead worker had received and not yet answered. The message that it had in hand gets a second chance, not a third.
+// replay handles what a dead worker had received and not yet answered. The message that it had in hand gets a second chance, not a third: what has
+// killed twice is a killer for all workers from then on.
 func (w *Worker) replay(r *rx) {
 	for i := int(r.h.Delivered); i < len(r.msgs); i++ {
 		m := &r.msgs[i]
@@ -87,10 +88,13 @@ func (w *Worker) replay(r *rx) {
 			continue
 		}
 		b := r.buffer(r.h.BufOf[i])[:m.n]
+		w.rx.h.Suspect = 0
 		if int(r.h.Hand) == i+1 {
 			sum := digest(b)
 			if r.h.Suspect == sum {
 				w.stats.Killers++
+				w.sh.addKiller(sum)
+				r.h.Delivered = uint32(i) + 1
 				w.c.Log(fmt.Sprintf("a message of %d bytes from %s has killed twice: dropped", len(b), get(&r.addrs[i])))
 				continue
 			}
@@ -98,9 +102,12 @@ func (w *Worker) replay(r *rx) {
 		}
 		w.stats.Replayed++
 		w.put(b, get(&r.addrs[i]))
+		r.h.Delivered = uint32(i) + 1 // it stands in the own area now
 		w.one(0, r.time(i))
 		w.Flush()
 	}
+	r.h.Delivered = uint32(len(r.msgs))
+	w.rx.h.Suspect = 0
 }
 
 // put copies a message into slot 0, as if recvmmsg had.
@@ -136,6 +143,10 @@ func (w *Worker) one(i int, t int64) {
 		return
 	}
 	if m.n == 0 {
+		return
+	}
+	if w.sh.root.NKillers != 0 && w.sh.killer(digest(r.buffer(r.h.BufOf[i])[:m.n])) {
+		w.stats.Killers++
 		return
 	}
 	p := &w.pkt

@@ -126,7 +126,7 @@ func NewWorker(c Config, h Handler) (*Worker, error) {
 	if c.Shared != 0 {
 		w.sh = openShared(c.Arena, c.Shared)
 	} else {
-		w.sh = &shared{}
+		w.sh = &shared{root: new(sharedRoot)}
 	}
 	if w.sh.root.Epoch == 0 {
 		w.sh.root.Epoch = w.t0mono

@@ -52,12 +52,12 @@ func (l *FirstLine) parse(buf []byte, off int, httpReply bool) Err {
 		return l.parseStatus(buf, off, ver, end)
 	}
 	l.IsSIP = false
-	sp := bytes.IndexByte(buf[off:end], ' ')
-	if sp <= 0 {
+	i := notLWS(buf, off, end)
+	if i == off || i == end || buf[i] != ' ' {
 		return ErrFirstLine
 	}
-	l.MethodText = span(off, off+sp)
-	i := off + sp + 1
+	l.MethodText = span(off, i)
+	i++
 	e := notLWS(buf, i, end)
 	if e == i || e == end {
 		return ErrFirstLine
@@ -76,21 +76,18 @@ func (l *FirstLine) parse(buf []byte, off int, httpReply bool) Err {
 
 func (l *FirstLine) parseStatus(buf []byte, off, ver, end int) Err {
 	i := off + ver + 1
-	if end-i < 3 {
+	if end-i < 4 {
 		return ErrFirstLine
 	}
 	n, ok := number(buf[i:i+3], 999)
-	if !ok || end-i > 3 && buf[i+3] != ' ' {
+	if !ok || class[buf[i+3]]&isBlank == 0 {
 		return ErrFirstLine
 	}
 	l.IsReply = true
 	l.Version = span(off, off+ver)
 	l.Status = uint16(n)
 	l.StatusText = span(i, i+3)
-	l.Reason = span(end, end)
-	if end-i > 3 {
-		l.Reason = span(i+4, end)
-	}
+	l.Reason = span(i+4, end)
 	return OK
 }
 

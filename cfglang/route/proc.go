@@ -9,20 +9,21 @@ import (
 // Proc is what one process knows while it runs: it is filled by the process's boot code before the first message and then belongs to
 // the loop.
 type Proc struct {
-	Rank   int
-	Slot   int // index in the process table
-	Host   Host
-	Net    *Net
-	Log    *log.Logger
-	Arena  *shm.Arena
-	Wheel  shm.Wheel // this process's timing wheel
-	Counts *shm.Counters
-	Runner Runner
-	Mem    Memory
-	Prog   *Program
-	Par    Params
-	Vars   Vars // $var and its kin
-	Stat   CoreStats
+	Rank    int
+	Slot    int // index in the process table
+	Host    Host
+	Net     *Net
+	Log     *log.Logger
+	Arena   *shm.Arena
+	Wheel   shm.Wheel // this process's timing wheel
+	Counts  *shm.Counters
+	Runner  Runner
+	Mem     Memory
+	Prog    *Program
+	Par     Params
+	Vars    Vars // $var and its kin
+	Stat    CoreStats
+	Started int64 // unix ns, of the server
 
 	// SFlags are the script flags ($sf): they belong to the process, as in Kamailio.
 	SFlags uint32

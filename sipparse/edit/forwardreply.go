@@ -28,6 +28,5 @@ func AppendForwardReply(dst []byte, m *sipparse.Msg, l *List, rule CLen, code in
 		c.to(via.Whole.Off)
 		c.skip(via.Rest.Off)
 	}
-	c.tail(m, l, rule)
-	return c.dst, sipparse.OK
+	return c.tail(m, l, rule, len(dst))
 }

@@ -49,6 +49,16 @@ func between(b []byte, from, to string) []byte {
 	return v
 }
 
+// reasonLine is the Reason line of b, nil if there is none.
+func reasonLine(b []byte) []byte {
+	for line := range bytes.Lines(b) {
+		if bytes.HasPrefix(line, []byte("Reason:")) {
+			return line
+		}
+	}
+	return nil
+}
+
 // build does what the configuration of the recording did on the port that the op stands for.
 func build(t *testing.T, c *goldenCase) []byte {
 	t.Helper()
@@ -102,7 +112,19 @@ func build(t *testing.T, c *goldenCase) []byte {
 		}
 		return out
 	}
+	if word[0] == "local" {
+		if word[1] == "CANCEL" {
+			return AppendLocalCANCEL(nil, &m, nil, reasonLine(c.out))
+		}
+		// the reply's To: what the server was sent in the recording
+		h := m.First(sipparse.HdrTo)
+		to := append(append([]byte(nil), m.Buf[h.Off:rawEnd(&m, h)]...), ";tag=uas\r\n"...)
+		return AppendLocalACK(nil, &m, to)
+	}
 	if word[0] == "forward-reply" {
+		if _, e := m.Via2(); e != sipparse.OK {
+			return nil // the caller's business: it has nowhere to send it
+		}
 		rule := CLenDatagram
 		if has("stream") {
 			rule = CLenStream
@@ -128,14 +150,16 @@ func build(t *testing.T, c *goldenCase) []byte {
 		Branch: AppendBranch(nil, hash, hex[:], 0),
 	}
 	o := RequestOpts{Via: &via, Recv: recv}
+	stream := false
 	if has("stream") {
 		o.CLen = CLenStream
-		via.Proto = sipparse.TCP
+		via.Proto, stream = sipparse.TCP, true
 	}
 	if recv.Src.Addr().Is6() {
 		via.Host = []byte("[::1]")
 	}
-	if has("conn") {
+	conn := has("conn")
+	if conn {
 		for i, d := range between(c.out, ";i=", "\r\n") {
 			via.ConnID |= uint32(strings.IndexByte(hexDigits, d)) << (4 * i)
 		}
@@ -145,6 +169,11 @@ func build(t *testing.T, c *goldenCase) []byte {
 		via.Port = 5671
 		if recv.ForceRPort {
 			via.Port = 5672
+		}
+		if stream {
+			via.Port = 5677 // the first TCP socket
+		} else if conn {
+			via.Port = 5685 // the first UDP socket
 		}
 	case "edits":
 		via.Port = 5677

@@ -13,7 +13,7 @@ type Received struct {
 	ForceRPort bool // force_rport()
 }
 
-// appendIP appends an address as it stands in ;received=. Kamailio writes IPv6 without brackets and without shortening.
+// appendIP appends an address as it stands in ;received=. IPv6 has no brackets there.
 func appendIP(dst []byte, a netip.Addr) []byte { return a.Unmap().AppendTo(dst) }
 
 func (r *Received) appendReceived(dst []byte) []byte {
@@ -54,18 +54,11 @@ func rawEnd(m *sipparse.Msg, h *sipparse.Hdr) uint32 {
 	return end
 }
 
-// sameHost compares the text of a host with an address; a name is never equal.
+// sameHost compares the text of a host with an address as Kamailio prints it; another spelling of the same address is not equal.
 func sameHost(host []byte, a netip.Addr) bool {
 	if len(host) > 2 && host[0] == '[' {
 		host = host[1 : len(host)-1]
 	}
 	var room [64]byte
-	if string(host) == string(appendIP(room[:0], a)) {
-		return true
-	}
-	if !a.Is6() || len(host) > 45 {
-		return false
-	}
-	b, err := netip.ParseAddr(string(host))
-	return err == nil && b == a
+	return string(host) == string(appendIP(room[:0], a))
 }

@@ -50,8 +50,7 @@ func AppendRequest(dst []byte, m *sipparse.Msg, l *List, o *RequestOpts) ([]byte
 		c.through(route.Off)
 		c.dst = append(c.dst, o.Path...)
 	}
-	c.tail(m, l, o.CLen)
-	return c.dst, sipparse.OK
+	return c.tail(m, l, o.CLen, len(dst))
 }
 
 // via writes received and rport into the sender's Via: what is there is replaced where it stands, what is new goes behind sent-by,
@@ -91,40 +90,44 @@ func (c *cursor) viaReceived(m *sipparse.Msg, v *sipparse.Via, r *Received) {
 	c.skip(paramEnd(m, v, v.RecvAt, v.Received))
 }
 
-// tail copies the rest of the message and sets Content-Length right.
-func (c *cursor) tail(m *sipparse.Msg, l *List, rule CLen) {
-	end := uint32(len(m.Buf))
-	bodyLen := int(end - m.BodyOff)
-	changed := false
-	if l != nil {
-		if l.hasBody {
-			bodyLen, changed = len(l.body), true
-		} else {
-			var d bool
-			bodyLen, d = l.bodyLen(m.BodyOff, end)
-			changed = d
+// tail copies the rest of the message and sets Content-Length right; at an error dst ends where start says.
+func (c *cursor) tail(m *sipparse.Msg, l *List, rule CLen, start int) ([]byte, sipparse.Err) {
+	if rule == CLenStream {
+		// Kamailio has to know all fields and where the body begins to say how long it is
+		if e := m.Complete(); e != sipparse.OK {
+			return c.dst[:start], e
+		}
+		if !m.HasBody() {
+			return c.dst[:start], sipparse.ErrNoBody
 		}
 	}
-	n, has, _ := m.ContentLength()
-	if has {
+	end := uint32(len(m.Buf))
+	newBody := l != nil && l.hasBody
+	bodyLen, changed := int(end-m.BodyOff), false
+	if newBody {
+		bodyLen, changed = len(l.body), true
+	} else if l != nil {
+		bodyLen, changed = l.bodyLen(m.BodyOff, end)
+	}
+	if n, has, _ := m.ContentLength(); has {
 		h := m.First(sipparse.HdrContentLength)
 		if (changed || rule == CLenStream) && n != bodyLen && (l == nil || !l.Removed(h.Body.Off)) {
 			c.to(h.Body.Off)
 			c.dst = strconv.AppendInt(c.dst, int64(bodyLen), 10)
-			c.skip(h.Body.End())
+			c.skip(rawEnd(m, h))
 		}
-	} else if rule == CLenStream || l != nil && l.hasBody {
+	} else if rule == CLenStream || newBody {
 		c.through(m.HdrEnd)
 		c.dst = append(c.dst, "Content-Length: "...)
 		c.dst = strconv.AppendInt(c.dst, int64(bodyLen), 10)
 		c.dst = append(c.dst, "\r\n"...)
 	}
-	if l != nil && l.hasBody {
+	if newBody {
 		c.to(m.BodyOff)
-		c.dst = append(c.dst, l.body...)
-		return
+		return append(c.dst, l.body...), sipparse.OK
 	}
 	c.through(end)
+	return c.dst, sipparse.OK
 }
 
 // bodyLen is the length of buf[off:end] after the edits, and whether there are any.

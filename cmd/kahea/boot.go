@@ -1,0 +1,319 @@
+package main
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"os"
+	"strings"
+	"time"
+
+	"kahea/cfglang/diag"
+	"kahea/cfglang/log"
+	"kahea/cfglang/syntax"
+	"kahea/modules"
+	"kahea/procmgr"
+	"kahea/reactor"
+	"kahea/shm"
+	"kahea/sipparse"
+
+	"syscall"
+)
+
+// runMain is main's way from the command line to the end of the server (core.md 1.3, 11.1).
+func runMain(o *options) (code int, err error) {
+	started := time.Now()
+	d := &diag.List{}
+	s, err := loadMain(o, d)
+	if err != nil {
+		d.Write(os.Stderr, colourTerminal())
+		if errors.Is(err, errConfig) {
+			err = nil
+		}
+		return exitError, err
+	}
+	d.Write(os.Stderr, colourTerminal())
+	printSockets(s.Endpoints, s.Aliases)
+	if o.Check {
+		fmt.Fprintln(os.Stderr, "config file ok, exiting...")
+		return 0, nil
+	}
+	s.Started = started.UnixNano()
+	s.proc.Started = s.Started
+	return s.start()
+}
+
+// loadMain reads and checks everything without touching the system: what -c does.
+func loadMain(o *options, d *diag.List) (*server, error) {
+	so, err := o.parseOptions()
+	if err != nil {
+		return nil, err
+	}
+	sl := sealed{Options: o, UID: -1, GID: -1}
+	if o.Builtin {
+		sl.Name, sl.Text = "default-cfg", defaultConfig
+	} else {
+		sl.Name = o.File
+		if sl.Name == "" {
+			sl.Name = defaultFile
+			if _, err := os.Stat(sl.Name); err != nil {
+				return nil, fmt.Errorf("no -f FILE and %w; --default-cfg runs kahea's own default configuration", err)
+			}
+		}
+		sl.Name = absolute(sl.Name)
+		sl.Text = syntax.Preprocess(sl.Name, so, d)
+		if d.HasErrors() {
+			return nil, errConfig
+		}
+	}
+	c, err := load(o, sl.Name, sl.Text, d)
+	if err != nil {
+		return nil, err
+	}
+	sl.Endpoints, sl.Aliases = c.endpoints()
+	if d.HasErrors() {
+		// the script is checked too, so that all errors come in one run
+		c.compile()
+		return nil, errConfig
+	}
+	s, err := newServer(sl, c, 0)
+	if err != nil {
+		return nil, err
+	}
+	if _, err := allocators(o.ShmAlloc); err != nil {
+		return nil, err
+	}
+	if err := s.openPrivate(); err != nil {
+		return nil, err
+	}
+	return s, s.setup()
+}
+
+// start makes shared memory, runs the modules' Init, opens what must be opened as root, starts the children and waits.
+func (s *server) start() (code int, err error) {
+	o := s.Options
+	kind, err := allocators(o.ShmAlloc)
+	if err != nil {
+		return exitError, err
+	}
+	dm := s.daemonOptions()
+	if code, done, err := daemonize(dm); done || err != nil {
+		return code, err
+	}
+	defer func() {
+		if err != nil {
+			tellParent(err)
+		}
+	}()
+	if s.arena, err = shm.Create(int64(s.par.ShmSize)<<20, kind); err != nil {
+		return exitError, fmt.Errorf("shared memory of %d MB: %w", s.par.ShmSize, err)
+	}
+	defer s.arena.Close()
+	s.proc.Arena = s.arena
+	if err := s.counters(); err != nil {
+		return exitError, err
+	}
+	if err := s.host.Cfg.(*runtimeConfig).open(s.arena); err != nil {
+		return exitError, err
+	}
+	if _, _, err := shm.Root[wheels](s.arena, "wheels"); err != nil {
+		return exitError, err
+	}
+	s.host.KeepFile = func(name string, fd int) { s.kept = append(s.kept, keptFD{name, fd}) }
+	if err := s.ids(); err != nil {
+		return exitError, err
+	}
+	if err := makeRunDir(s.par.RunDir, s.UID, s.GID); err != nil {
+		return exitError, err
+	}
+	for _, l := range s.loaded {
+		if m, ok := l.Module.(modules.Initer); ok {
+			if err := m.Init(s.host); err != nil {
+				return exitError, fmt.Errorf("init of module %s: %w", l.Name, err)
+			}
+		}
+	}
+	defer s.closeModules()
+	ls, ro := listeners(s.Endpoints), s.reactorOptions()
+	if err := reactor.Probe(ls, ro); err != nil {
+		return exitError, err
+	}
+	tcp, err := reactor.ListenTCP(ls, ro)
+	if err != nil {
+		return exitError, err
+	}
+	senders, err := reactor.OpenSenders(ls, ro)
+	if err != nil {
+		return exitError, err
+	}
+	procs := s.procs0(len(tcp) > 0)
+	s.Slots = len(procs) + 1
+	shared, err := reactor.Prepare(s.arena, ls, ro, s.Slots)
+	if err != nil {
+		return exitError, err
+	}
+	s.Shared = uint64(shared)
+	if err := s.proc.Counts.Seal(s.Slots); err != nil {
+		return exitError, err
+	}
+	for _, fd := range senders {
+		s.Senders = append(s.Senders, fd >= 0)
+	}
+	for _, k := range s.kept {
+		s.Kept = append(s.Kept, k.name)
+	}
+	blob, err := s.seal()
+	if err != nil {
+		return exitError, err
+	}
+	steer := reactor.NewSteering(s.arena, shared)
+	defer steer.Close()
+	m, err := procmgr.New(procmgr.Options{
+		Arena: s.arena, Config: blob, Restart: s.par.Restart, ExitTimeout: s.par.ExitTimeout, Name: "kahea", Heartbeat: 10,
+		Log:    func(level int, text string) { s.proc.Log.Printf(log.Level(level), "<core>: ", "%s", text) },
+		Died:   func(_ procmgr.Proc, slot int, _ string) []int { fds, _ := steer.Died(slot); return fds },
+		Status: s.memoryReport,
+	})
+	if err != nil {
+		return exitError, err
+	}
+	m.Handle(msgOpened, func(slot int, b []byte, fds []int) {
+		if err := steer.Opened(slot, int(binary.LittleEndian.Uint32(b)), fds); err != nil {
+			s.proc.Log.Printf(log.Err, "<core>: ", "%v", err)
+		}
+	})
+	m.Handle(msgDrained, func(slot int, _ []byte, _ []int) {
+		if err := steer.Drained(slot); err != nil {
+			s.proc.Log.Printf(log.Err, "<core>: ", "%v", err)
+		}
+	})
+	read, write, err := reactor.MakeBells(s.Slots)
+	if err != nil {
+		return exitError, err
+	}
+	if err := s.addProcs(m, procs, read, write, senders, tcp); err != nil {
+		return exitError, err
+	}
+	if err := dropPrivileges(m, dm); err != nil {
+		return exitError, err
+	}
+	if err := s.initWorker(procmgr.RankInit); err != nil {
+		return exitError, err
+	}
+	if err := m.Start(); err != nil {
+		return exitError, err
+	}
+	s.proc.Log.Printf(log.Info, "<core>: ", "kahea %s: %d processes, %d MB shared memory (%s), ready after %d ms", fullVersion(), s.Slots,
+		s.par.ShmSize, kind, time.Since(time.Unix(0, s.Started)).Milliseconds())
+	if err := s.initWorker(procmgr.RankMain); err != nil {
+		m.Stop()
+		m.Run()
+		return exitError, err
+	}
+	tellParent(nil)
+	code = m.Run()
+	s.memorySummary()
+	removePidFiles(dm)
+	return code, nil
+}
+
+// procs0 lists the processes in Kamailio's order (core.md 11.1).
+func (s *server) procs0(tcp bool) []procmgr.Proc {
+	var l []procmgr.Proc
+	rank := procmgr.RankSIPInit
+	for i, e := range s.Endpoints {
+		if e.Proto != sipparse.UDP {
+			continue
+		}
+		for n := range e.Workers {
+			desc := fmt.Sprintf("udp receiver child=%d sock=%s", n, e.Addr)
+			if e.AdvHost != "" {
+				desc += fmt.Sprintf(" (%s:%d)", e.AdvHost, e.AdvPort)
+			}
+			l = append(l, procmgr.Proc{Desc: desc, Rank: rank, Kind: kindUDP, Arg: i, Arg2: n})
+			rank++
+		}
+	}
+	l = append(l,
+		procmgr.Proc{Desc: "slow timer", Rank: procmgr.RankTimer, Kind: kindSlowTimer},
+		procmgr.Proc{Desc: "timer", Rank: procmgr.RankTimer, Kind: kindTimer},
+		procmgr.Proc{Desc: "secondary timer", Rank: procmgr.RankTimer, Kind: kindSecondary})
+	for _, x := range s.loaded {
+		if r, ok := x.Module.(modules.Runner); ok {
+			for _, p := range r.Procs() {
+				l = append(l, procmgr.Proc{Desc: p.Desc, Rank: p.Rank, Kind: kindModule + x.Name + ":" + p.Kind})
+			}
+		}
+	}
+	if tcp {
+		for n := range s.par.TCPChildren {
+			l = append(l, procmgr.Proc{Desc: fmt.Sprintf("tcp receiver (generic) child=%d", n), Rank: rank, Kind: kindTCP, Arg: n})
+			rank++
+		}
+		l = append(l, procmgr.Proc{Desc: "tcp main process", Rank: procmgr.RankTCPMain, Kind: kindTCPMain})
+	}
+	return l
+}
+
+// addProcs gives each process its descriptors (see splitFds) and adds it to the manager.
+func (s *server) addProcs(m *procmgr.Manager, procs []procmgr.Proc, read, write, senders, tcp []int) error {
+	var pairs [][2]int
+	for _, p := range procs {
+		if p.Kind == kindTCP {
+			fds, err := syscall.Socketpair(syscall.AF_UNIX, syscall.SOCK_SEQPACKET|syscall.SOCK_NONBLOCK|syscall.SOCK_CLOEXEC, 0)
+			if err != nil {
+				return fmt.Errorf("socketpair of tcp main and worker: %w", err)
+			}
+			pairs = append(pairs, fds)
+		}
+	}
+	nTCP := 0
+	for i, p := range procs {
+		p.Fds = append(p.Fds, read[i+1])
+		p.Fds = append(p.Fds, write...)
+		for _, fd := range senders {
+			if fd >= 0 {
+				p.Fds = append(p.Fds, fd)
+			}
+		}
+		switch {
+		case strings.HasPrefix(p.Kind, kindModule):
+			for _, k := range s.kept {
+				p.Fds = append(p.Fds, k.fd)
+			}
+		case p.Kind == kindTCP:
+			p.Fds = append(p.Fds, pairs[nTCP][1])
+			nTCP++
+		case p.Kind == kindTCPMain:
+			p.Fds = append(p.Fds, tcp...)
+			for _, x := range pairs {
+				p.Fds = append(p.Fds, x[0])
+			}
+		}
+		m.Add(p)
+	}
+	return nil
+}
+
+func listeners(l []endpoint) []reactor.Listener {
+	out := make([]reactor.Listener, len(l))
+	for i, e := range l {
+		out[i] = reactor.Listener{Proto: e.Proto, Addr: e.Addr, Workers: e.Workers}
+	}
+	return out
+}
+
+func (c *config) reactorOptions() reactor.Options {
+	p := c.par
+	return reactor.Options{
+		RcvBuf: p.MaxBuffer, TOS: p.TOS, FreeBind: p.FreeBind != 0, MaxMessage: p.MsgMaxSize,
+		TCPLifetime: p.TCPLifetime, TCPMaxConns: p.TCPMaxConns, TCPConnectTimeout: p.TCPConnTimeout, TCPSendTimeout: p.TCPSendTimeout,
+		TCPRdBuf: p.TCPRdBuf, TCPConnWQMax: p.TCPConnWQMax, TCPWQMax: p.TCPWQMax, TCPAcceptNoCL: p.TCPAcceptNoCL, TCPCRLFPing: p.TCPCRLFPing,
+		TCPNoConnect: p.TCPNoConnect, TCPKeepalive: p.TCPKeepalive,
+	}
+}
+
+func colourTerminal() bool {
+	fi, err := os.Stderr.Stat()
+	return err == nil && fi.Mode()&os.ModeCharDevice != 0
+}

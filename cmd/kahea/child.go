@@ -1,0 +1,231 @@
+package main
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"os"
+	"strings"
+
+	"kahea/cfglang/diag"
+	"kahea/modules"
+	"kahea/procmgr"
+	"kahea/reactor"
+	"kahea/shm"
+)
+
+// Kinds of control messages between main and children (procmgr keeps those below 32).
+const (
+	msgOpened  = 32 + iota // UDP worker to main: listener index, its descriptors
+	msgDrained             // UDP worker to main
+)
+
+// Kinds of processes.
+const (
+	kindUDP       = "udp"
+	kindTCP       = "tcp"
+	kindTCPMain   = "tcpmain"
+	kindSlowTimer = "slow timer"
+	kindTimer     = "timer"
+	kindSecondary = "secondary timer"
+	kindModule    = "module:" // + module + ":" + the module's own kind
+)
+
+// runChild is a child's whole life.
+func runChild() int {
+	ch, err := procmgr.Inherit()
+	if err != nil {
+		fmt.Fprintf(os.Stderr, "ERROR: kahea: child: %v\n", err)
+		return exitError
+	}
+	if err := child(ch); err != nil {
+		ch.Control.Failed(err)
+		fmt.Fprintf(os.Stderr, "ERROR: kahea: %s: %v\n", ch.Desc, err)
+		return exitError
+	}
+	return 0
+}
+
+func child(ch *procmgr.Child) error {
+	sl, err := unseal(ch.Config)
+	if err != nil {
+		return fmt.Errorf("sealed configuration: %w", err)
+	}
+	d := &diag.List{}
+	c, err := load(sl.Options, sl.Name, sl.Text, d)
+	if err != nil {
+		return err
+	}
+	s, err := newServer(sl, c, ch.Slot)
+	if err != nil {
+		return err
+	}
+	stopProfile := startProfile(sl.Options.Profile, ch.Desc)
+	defer stopProfile()
+	if err := s.openPrivate(); err != nil {
+		return err
+	}
+	if s.arena, err = shm.Attach(ch.ArenaFD, ch.Slot); err != nil {
+		return err
+	}
+	s.proc.Arena = s.arena
+	if err := s.counters(); err != nil {
+		return err
+	}
+	if err := s.host.Cfg.(*runtimeConfig).open(s.arena); err != nil {
+		return err
+	}
+	if err := s.setup(); err != nil {
+		d.Write(os.Stderr, false)
+		return err
+	}
+	if err := s.wheel(); err != nil {
+		return err
+	}
+	f, err := splitFds(ch, &sl)
+	if err != nil {
+		return err
+	}
+	s.fds = f.kept
+	return s.loopChild(ch, f)
+}
+
+// childFds are a child's descriptors by meaning; order and number are fixed by procs in boot.go.
+type childFds struct {
+	bell    int
+	bells   []int
+	senders []int
+	kept    map[string]int
+	rest    []int // of the kind: listening sockets, unix sockets
+}
+
+// splitFds undoes fdsFor.
+func splitFds(ch *procmgr.Child, sl *sealed) (f childFds, err error) {
+	fds := ch.Fds
+	take := func(n int) []int {
+		if n > len(fds) {
+			err = errors.New("too few inherited descriptors")
+			return make([]int, n)
+		}
+		x := fds[:n]
+		fds = fds[n:]
+		return x
+	}
+	f.bell = take(1)[0]
+	f.bells = take(sl.Slots)
+	f.senders = make([]int, len(sl.Endpoints))
+	for i, has := range sl.Senders {
+		f.senders[i] = -1
+		if has {
+			f.senders[i] = take(1)[0]
+		}
+	}
+	f.kept = map[string]int{}
+	if strings.HasPrefix(ch.Kind, kindModule) {
+		for _, name := range sl.Kept {
+			f.kept[name] = take(1)[0]
+		}
+	}
+	f.rest = fds
+	return f, err
+}
+
+// loopChild runs the process's event loop.
+func (s *server) loopChild(ch *procmgr.Child, f childFds) error {
+	h := newWire(s)
+	cfg := reactor.Config{
+		Role: reactor.RolePlain, Listeners: listeners(s.Endpoints), Options: s.reactorOptions(), Arena: s.arena, Shared: shm.Off(s.Shared),
+		Senders: f.senders, Bell: f.bell, Doorbells: f.bells, Slot: ch.Slot,
+		Log: func(text string) { s.proc.Log.Printf(0, "<core>: ", "%s", text) },
+	}
+	switch ch.Kind {
+	case kindUDP:
+		cfg.Role, cfg.Sock, cfg.Index, cfg.Group = reactor.RoleUDP, ch.Arg, ch.Arg2, s.Endpoints[ch.Arg].Workers
+		cfg.Fds = ch.Handover
+		cfg.Opened = func(fds []int) {
+			var b [4]byte
+			binary.LittleEndian.PutUint32(b[:], uint32(ch.Arg))
+			if err := ch.Control.Send(msgOpened, b[:], fds...); err != nil {
+				s.proc.Log.Printf(-1, "<core>: ", "hand sockets to main: %v", err)
+			}
+		}
+		cfg.Drained = func() {
+			if err := ch.Control.Send(msgDrained, nil); err != nil {
+				s.proc.Log.Printf(-1, "<core>: ", "tell main of drained sockets: %v", err)
+			}
+		}
+	case kindTCP:
+		cfg.Role, cfg.Index, cfg.Fds = reactor.RoleTCPWorker, ch.Arg, f.rest
+	case kindTCPMain:
+		cfg.Role, cfg.Fds = reactor.RoleTCPMain, f.rest
+	case kindSlowTimer:
+		h.slow = true
+	}
+	w, err := reactor.NewWorker(cfg, h)
+	if err != nil {
+		return err
+	}
+	h.w = w
+	s.proc.Host = h
+	s.loop = w.Post
+	ch.Signals(w.Stop, func() { w.Post(s.memoryReport) })
+	ch.Control.Closed(func(error) { w.Stop() })
+	ch.Control.Serve()
+	if ch.Rank != procmgr.RankNoChildInit {
+		if err := s.initWorker(ch.Rank); err != nil {
+			return err
+		}
+	}
+	w.Post(func() {
+		if err := s.startChild(ch); err != nil {
+			ch.Control.Failed(err)
+			w.Stop()
+			return
+		}
+		if err := ch.Control.Ready(); err != nil {
+			w.Stop()
+		}
+	})
+	err = w.Run()
+	s.closeModules()
+	return err
+}
+
+// startChild is what runs on the loop before the process says that it is ready.
+func (s *server) startChild(ch *procmgr.Child) error {
+	if rest, ok := strings.CutPrefix(ch.Kind, kindModule); ok {
+		name, kind, _ := strings.Cut(rest, ":")
+		r, ok := s.host.Find(name).(modules.Runner)
+		if !ok {
+			return fmt.Errorf("module %s has no processes", name)
+		}
+		return r.Run(s.host, kind)
+	}
+	if ch.Rank == procmgr.RankSIPInit && !ch.Restarted {
+		return s.workerOneInit()
+	}
+	return nil
+}
+
+// wheel makes or finds the timing wheel of this process's slot, so that a successor carries on with its predecessor's timers.
+func (s *server) wheel() error {
+	ref, _, err := shm.Root[wheels](s.arena, "wheels")
+	if err != nil {
+		return err
+	}
+	ws := ref.Get(s.arena)
+	if off := ws.At[s.proc.Slot]; off != 0 {
+		s.proc.Wheel, err = shm.OpenWheel(s.arena, off)
+		return err
+	}
+	s.proc.Wheel, err = shm.NewWheel(s.arena, 0, s.arena.TagFor("core", "wheel"))
+	if err == nil {
+		ws.At[s.proc.Slot] = s.proc.Wheel.Off()
+	}
+	return err
+}
+
+// wheels is the root of all processes' timing wheels, by slot.
+type wheels struct {
+	At [512]shm.Off
+}

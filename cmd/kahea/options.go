@@ -1,0 +1,162 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"strconv"
+	"strings"
+
+	"github.com/spf13/pflag"
+)
+
+// options is the command line (core.md 1.2). It is sealed for the children together with the configuration.
+type options struct {
+	File       string
+	Builtin    bool // --default-cfg
+	Check      bool
+	Debug      int // count of -d, or --debug
+	DebugSet   bool
+	Fork       int // count of -D
+	Colour     bool
+	Stderr     bool
+	Listen     []string
+	Aliases    []string
+	Defines    []string
+	Children   int
+	TCPWorkers int
+	Shm, Pkg   int // MB
+	ShmAlloc   string
+	PkgAlloc   string
+	PidFile    string
+	PgidFile   string
+	User       string
+	Group      string
+	Workdir    string
+	Chroot     string
+	RunDir     string
+	ModPath    string
+	NoTCP      bool
+	Poll       string
+	MaxBuffer  int
+	AutoAlias  string
+	Profile    string
+	Help       bool
+	Version    bool
+	set        map[string]bool // short or long names that were given
+}
+
+// errUsage is a mistake on the command line; it was printed.
+var errUsage = errors.New("usage")
+
+const (
+	defaultFile   = "/etc/kamailio/kamailio.cfg"
+	defaultShmMB  = 64
+	defaultPkgMB  = 8
+	maxShmMB      = 16 << 20
+	maxPkgMB      = 1 << 20
+	defaultRunDir = "/run/kamailio"
+)
+
+// flags describes every option once: parsing and -h read it.
+func (o *options) flags() *pflag.FlagSet {
+	f := pflag.NewFlagSet("kahea", pflag.ContinueOnError)
+	f.SortFlags = false
+	f.SetInterspersed(true)
+	f.StringVarP(&o.AutoAlias, "auto-aliases", "a", "", "auto aliases mode: yes or on, no or off")
+	f.StringArrayVar(&o.Aliases, "alias", nil, "add an alias, '[proto:]hostname[:port]' (as the alias parameter)")
+	f.StringArrayVar(&o.Aliases, "domain", nil, "as --alias")
+	f.StringArrayVarP(&o.Defines, "define", "A", nil, "preprocessor define (-A WITH_AUTH, -A 'FLT_ACC=1', -A 'DEFVAL=\"str-val\"')")
+	f.IntVarP(&o.MaxBuffer, "maxbuffer", "b", 0, "largest UDP receive buffer that is probed for, in bytes")
+	f.BoolVarP(&o.Check, "check", "c", false, "check the configuration file and exit")
+	f.BoolVar(&o.Builtin, "default-cfg", false, "run kahea's own default configuration instead of a file")
+	f.CountVarP(&o.Debug, "verbose", "d", "debug level (several -d raise it from 0)")
+	f.Func("debug", "debug level by value", func(s string) error {
+		n, err := strconv.Atoi(s)
+		o.Debug, o.DebugSet = n, true
+		return err
+	})
+	f.CountVarP(&o.Fork, "daemonize", "D", "-D: do not fork; -DD: fork but stay in the foreground; -DDD: daemonize (default)")
+	f.BoolVarP(&o.Colour, "colour", "e", false, "log in terminal colours (with -E)")
+	f.BoolVarP(&o.Stderr, "stderr", "E", false, "log to standard error")
+	f.StringVarP(&o.File, "file", "f", "", "configuration file (default "+defaultFile+"); - is standard input")
+	f.StringVarP(&o.Group, "group", "g", "", "run as this group")
+	f.StringVarP(&o.PgidFile, "pgid-file", "G", "", "create a file with the process group id")
+	f.BoolVarP(&o.Help, "help", "h", false, "this help")
+	f.StringArrayVarP(&o.Listen, "listen", "l", nil, "listen on [proto:]addr[:port][/advaddr[:port]]; may be repeated")
+	f.StringVarP(&o.ModPath, "module-path", "L", "", "module search path")
+	f.IntVarP(&o.Shm, "shm", "m", 0, fmt.Sprintf("shared memory in megabytes (default %d)", defaultShmMB))
+	f.IntVarP(&o.Pkg, "pkg", "M", 0, fmt.Sprintf("private memory of each process in megabytes (default %d)", defaultPkgMB))
+	f.IntVarP(&o.Children, "children", "n", 0, "UDP workers a socket (default 8)")
+	f.IntVarP(&o.TCPWorkers, "tcp-children", "N", 0, "TCP workers (default as -n)")
+	f.StringVarP(&o.PidFile, "pid-file", "P", "", "create a pid file")
+	f.StringVar(&o.Profile, "profile", "", "profile every process: cpu, mem, mutex or trace, with =DIR where to (default ./profiles)")
+	f.StringVarP(&o.Chroot, "chroot", "t", "", "change root to this directory")
+	f.BoolVarP(&o.NoTCP, "disable-tcp", "T", false, "no TCP")
+	f.StringVarP(&o.User, "user", "u", "", "run as this user")
+	f.BoolVarP(&o.Version, "version", "v", false, "version (also -V)")
+	f.BoolVarP(&o.Version, "Version", "V", false, "")
+	f.StringVarP(&o.Workdir, "workdir", "w", "", "change to this directory (default /)")
+	f.StringVarP(&o.Poll, "poll", "W", "", "poll method: epoll_lt and epoll_et are the same here, others are refused")
+	f.StringVarP(&o.ShmAlloc, "shm-allocator", "x", "", "allocator of shared memory: qm (default), fm or tlsf")
+	f.StringVarP(&o.PkgAlloc, "pkg-allocator", "X", "", "allocator of private memory; as -x when not given")
+	f.StringVarP(&o.RunDir, "run-dir", "Y", "", "directory of control sockets (default "+defaultRunDir+")")
+	if err := f.MarkHidden("Version"); err != nil {
+		panic(err)
+	}
+	return f
+}
+
+// parseArgs reads the command line; mistakes are printed to w.
+func parseArgs(args []string, w io.Writer) (*options, error) {
+	o := &options{set: map[string]bool{}}
+	bad := func(format string, a ...any) (*options, error) {
+		fmt.Fprintf(w, "ERROR: kahea: "+format+"\n", a...)
+		return nil, errUsage
+	}
+	if len(args) > 0 {
+		switch strings.ToLower(args[0]) {
+		case "start", "stop", "restart":
+			return bad("%q is no option: kahea is started by its options, and stopped by a signal (see -h)", args[0])
+		}
+	}
+	f := o.flags()
+	f.SetOutput(io.Discard)
+	if err := f.Parse(args); err != nil {
+		return bad("%v (see -h)", err)
+	}
+	if f.NArg() > 0 {
+		return bad("unexpected argument %q (see -h)", f.Arg(0))
+	}
+	f.Visit(func(x *pflag.Flag) { o.set[x.Name] = true })
+	o.DebugSet = o.DebugSet || o.set["verbose"]
+	ranges := []struct {
+		name   string
+		val    int
+		lo, hi int
+	}{
+		{"shm", o.Shm, 1, maxShmMB}, {"pkg", o.Pkg, 1, maxPkgMB}, {"children", o.Children, 1, 450},
+		{"tcp-children", o.TCPWorkers, 0, 450}, {"maxbuffer", o.MaxBuffer, 1, 1 << 30},
+	}
+	for _, r := range ranges {
+		if o.set[r.name] && (r.val < r.lo || r.val > r.hi) {
+			return bad("-%s %d: want %d to %d", f.Lookup(r.name).Shorthand, r.val, r.lo, r.hi)
+		}
+	}
+	switch o.AutoAlias {
+	case "", "on", "yes", "off", "no":
+	default:
+		return bad("-a %s: want on, yes, off or no", o.AutoAlias)
+	}
+	switch o.Poll {
+	case "", "epoll_lt", "epoll_et":
+	case "poll", "select", "sigio_rt", "kqueue", "/dev/poll":
+		return bad("-W %s: kahea's reactor is built on epoll; use epoll_lt or epoll_et, or drop the option", o.Poll)
+	default:
+		return bad("-W %s: unknown poll method", o.Poll)
+	}
+	if o.set["tcp-children"] && o.NoTCP {
+		return bad("-N with TCP disabled (-T)")
+	}
+	return o, nil
+}

@@ -1,0 +1,326 @@
+package main
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/syslog"
+	"os"
+	"path/filepath"
+	"time"
+
+	"kahea/cfglang/diag"
+	"kahea/cfglang/log"
+	"kahea/cfglang/route"
+	"kahea/modules"
+	"kahea/procmgr"
+	"kahea/shm"
+)
+
+// sealed is what main hands to every child: the command line, the text, and what was resolved once.
+type sealed struct {
+	Options   *options
+	Set       map[string]bool
+	Name      string
+	Text      []byte
+	Endpoints []endpoint
+	Aliases   []aliasSpec
+	Shared    uint64 // reactor's shared state
+	UID, GID  int
+	Started   int64
+	Kept      []string // names of descriptors that modules keep
+	Slots     int      // processes, main included
+	Senders   []bool   // by endpoint: a child inherits a socket to send from
+}
+
+// server is one process with its configuration, whether main or child.
+type server struct {
+	sealed
+	*config
+	proc    *route.Proc
+	host    *modules.Host
+	arena   *shm.Arena
+	private *shm.Arena
+	beat    []periodic
+	loop    func(f func()) // set once the process's loop stands
+	fds     map[string]int
+	kept    []keptFD // main: in the order in which modules kept them
+}
+
+type keptFD struct {
+	name string
+	fd   int
+}
+
+type periodic struct {
+	every uint64 // ticks
+	next  uint64
+	f     func()
+}
+
+// newServer joins a loaded configuration to the engine; slot is the process's index.
+func newServer(s sealed, c *config, slot int) (*server, error) {
+	v := &server{sealed: s, config: c, fds: map[string]int{}}
+	fac, ok := log.ParseFacility(c.par.LogFacility)
+	if !ok {
+		return nil, fmt.Errorf("log_facility %q is unknown", c.par.LogFacility)
+	}
+	ident := c.par.LogName
+	if ident == "" {
+		ident = "kahea"
+	}
+	lg := log.New(log.Options{Stderr: c.par.LogStderr, Colour: c.par.LogColor, Ident: ident, Facility: syslog.Priority(fac), Slot: slot}, log.Level(c.par.Debug))
+	p := &route.Proc{Slot: slot, Net: makeNet(s.Endpoints, s.Aliases), Log: lg, Started: s.Started}
+	v.proc = p
+	par := c.par
+	p.Par = route.Params{
+		ServerSignature: par.ServerSignature, ServerHeader: []byte(par.ServerHeader), UserAgentHeader: []byte(par.UserAgentHeader),
+		SIPWarning: par.SIPWarning, ParserLenient: par.ParserMode == 0, ForceRPort: par.ForceRPort, LocalRPort: par.LocalRPort,
+		CheckVia: par.CheckVia, ReplyToVia: par.ReplyToVia, MaxWhileLoops: par.MaxWhileLoops, MaxRecursive: par.MaxRecursive,
+		MaxBranches: par.MaxBranches, AdvPort: uint16(par.AdvPort), ParserLog: log.Level(par.ParserLog), OnSendReply: par.OnSendReply,
+		ServerID: par.ServerID, Phone2Tel: par.Phone2Tel,
+	}
+	if par.AdvAddress != "" {
+		p.Par.AdvHost = []byte(par.AdvAddress)
+	}
+	v.host = &modules.Host{
+		Proc: p, Main: slot == 0, RunDir: par.RunDir, User: s.UID, Group: s.GID,
+		Commands: &modules.Commands{}, Core: v.coreParam, Procs: v.procs, Cfg: &runtimeConfig{s: v},
+		Loop:  func(f func()) { v.loop(f) },
+		Files: func(name string) int { return v.file(name) },
+		Every: v.every,
+		Info:  modules.Info{Name: "kahea", Version: fullVersion(), ID: revision(), Flags: compileFlags()},
+	}
+	v.host.SetLoaded(c.loaded)
+	return v, nil
+}
+
+// setup runs the modules' Setup and compiles the script. What is wrong is in the diagnostics, or is the error.
+func (v *server) setup() error {
+	k := v.compiler()
+	v.host.Env = k
+	if f := v.par.LogPrefix; f != "" {
+		format, err := k.ParseFormat(f)
+		if err != nil {
+			v.diag.Errorf(diag.Pos{}, "log_prefix: %v", err)
+		}
+		v.proc.Par.LogPrefix = format
+	}
+	for _, l := range v.loaded {
+		if m, ok := l.Module.(modules.Setuper); ok {
+			if err := m.Setup(v.host); err != nil {
+				v.diag.Errorf(diag.Pos{}, "module %s: %v", l.Name, err)
+			}
+		}
+	}
+	// response functions are asked last loaded first
+	for i, j := 0, len(v.proc.Responses)-1; i < j; i, j = i+1, j-1 {
+		v.proc.Responses[i], v.proc.Responses[j] = v.proc.Responses[j], v.proc.Responses[i]
+	}
+	v.proc.Prog = k.Compile(v.config.file)
+	for _, l := range v.loaded {
+		if err := v.host.Commands.Add(l.Table.RPC...); err != nil {
+			v.diag.Errorf(diag.Pos{}, "module %s: %v", l.Name, err)
+		}
+	}
+	if err := v.host.Commands.Add(coreCommands(v)...); err != nil {
+		return err
+	}
+	if v.diag.HasErrors() {
+		return errConfig
+	}
+	v.proc.Start()
+	return nil
+}
+
+var errConfig = errors.New("configuration has errors")
+
+// private memory (-M, -X): message scratch and script variables.
+func (v *server) openPrivate() error {
+	o := v.Options
+	mb := o.Pkg
+	if mb == 0 {
+		mb = defaultPkgMB
+	}
+	kind, err := allocators(o.PkgAlloc, o.ShmAlloc)
+	if err != nil {
+		return err
+	}
+	if v.private, err = shm.NewPrivate(int64(mb)<<20, kind); err != nil {
+		return fmt.Errorf("private memory of %d MB: %w", mb, err)
+	}
+	v.proc.Mem = &privateMemory{a: v.private, tag: v.private.TagFor("core", "scratch"), off: map[*byte]shm.Off{}}
+	return nil
+}
+
+// allocators is the first name given, qm if none is.
+func allocators(names ...string) (shm.Allocator, error) {
+	for _, n := range names {
+		if n != "" {
+			return shm.ParseAllocator(n)
+		}
+	}
+	return shm.QM, nil
+}
+
+// privateMemory gives chunks of the private arena to scratch memory; it is called when a message needs more than a Ctx keeps.
+type privateMemory struct {
+	a   *shm.Arena
+	tag shm.Tag
+	off map[*byte]shm.Off
+}
+
+func (m *privateMemory) Chunk(n int) []byte {
+	o, err := m.a.Alloc(n, m.tag)
+	if err != nil {
+		return nil
+	}
+	b := m.a.Bytes(o)
+	m.off[&b[0]] = o
+	return b
+}
+
+func (m *privateMemory) Release(b []byte) {
+	m.a.Free(m.off[&b[0]])
+	delete(m.off, &b[0])
+}
+
+// counters registers (main) or finds (child) every statistic.
+func (v *server) counters() error {
+	v.proc.Counts = shm.NewCounters(v.arena)
+	bind := func(group, name string, at *shm.Counter) error {
+		if v.host.Main {
+			k, err := v.proc.Counts.Register(group, name)
+			*at = k
+			return err
+		}
+		k, ok := v.proc.Counts.Lookup(group, name)
+		if !ok {
+			return fmt.Errorf("counter %s.%s is missing in shared memory", group, name)
+		}
+		*at = k
+		return nil
+	}
+	for _, s := range v.proc.Stat.StatNames() {
+		if err := bind("core", s.Name, s.At); err != nil {
+			return err
+		}
+	}
+	for _, l := range v.loaded {
+		for _, s := range l.Table.Stats {
+			if s.Counter == nil {
+				continue
+			}
+			if err := bind(s.Group, s.Name, s.Counter); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// initWorker runs the modules' child_init.
+func (v *server) initWorker(rank int) error {
+	v.proc.Rank = rank
+	for _, l := range v.loaded {
+		if m, ok := l.Module.(modules.WorkerIniter); ok {
+			if err := m.InitWorker(v.host, rank); err != nil {
+				return fmt.Errorf("module %s: %w", l.Name, err)
+			}
+		}
+	}
+	return nil
+}
+
+// closeModules runs Close in reverse order.
+func (v *server) closeModules() {
+	for i := len(v.loaded) - 1; i >= 0; i-- {
+		if m, ok := v.loaded[i].Module.(modules.Closer); ok {
+			if err := m.Close(); err != nil {
+				v.proc.Log.Printf(log.Err, v.loaded[i].Name+": ", "close: %v", err)
+			}
+		}
+	}
+}
+
+// every runs f in the slow timer process each interval.
+func (v *server) every(interval time.Duration, f func()) {
+	v.beat = append(v.beat, periodic{every: max(1, uint64(interval/(time.Second/16))), f: f})
+}
+
+// tickPeriodic runs what is due; the slow timer calls it.
+func (v *server) tickPeriodic(now uint64) {
+	for i := range v.beat {
+		b := &v.beat[i]
+		if b.next == 0 {
+			b.next = now + b.every
+		}
+		if now >= b.next {
+			b.next = now + b.every
+			b.f()
+		}
+	}
+}
+
+func (v *server) procs() []modules.ProcInfo {
+	var out []modules.ProcInfo
+	for _, e := range procmgr.Table(v.arena) {
+		out = append(out, modules.ProcInfo{Index: e.Slot, PID: e.PID, Rank: e.Rank, Status: e.Status, Desc: e.Desc})
+	}
+	return out
+}
+
+func (v *server) file(name string) int {
+	if fd, ok := v.fds[name]; ok {
+		return fd
+	}
+	return -1
+}
+
+func (v *server) coreParam(name string) (modules.Value, bool) {
+	for i := range v.table {
+		t := &v.table[i]
+		if t.Name != name {
+			continue
+		}
+		switch {
+		case t.Bool != nil:
+			n := 0
+			if *t.Bool != t.Invert {
+				n = 1
+			}
+			return modules.Value{Int: n, IsInt: true}, true
+		case t.Int != nil:
+			return modules.Value{Int: *t.Int, IsInt: true}, true
+		default:
+			return modules.Value{Str: *t.Str}, true
+		}
+	}
+	return modules.Value{}, false
+}
+
+// seal and unseal carry the configuration to the children.
+func (s *sealed) seal() ([]byte, error) {
+	s.Set = s.Options.set
+	return json.Marshal(s)
+}
+
+func unseal(b []byte) (sealed, error) {
+	var s sealed
+	err := json.Unmarshal(b, &s)
+	if err == nil {
+		s.Options.set = s.Set
+	}
+	return s, err
+}
+
+// absolute makes the configuration's path independent of the working directory.
+func absolute(path string) string {
+	if path == "-" || filepath.IsAbs(path) {
+		return path
+	}
+	if wd, err := os.Getwd(); err == nil {
+		return filepath.Join(wd, path)
+	}
+	return path
+}

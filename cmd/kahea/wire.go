@@ -1,0 +1,74 @@
+package main
+
+import (
+	"errors"
+	"net/netip"
+
+	"kahea/cfglang/route"
+	"kahea/procmgr"
+	"kahea/reactor"
+	"kahea/sipparse"
+)
+
+// wire joins a reactor worker to the engine: it is the reactor's Handler and the engine's Host.
+type wire struct {
+	s     *server
+	w     *reactor.Worker
+	pkt   *reactor.Packet // in hand
+	keep  func() func()   // bound once, so that a message costs no closure
+	ticks uint64
+	slow  bool // this process runs the periodic functions
+	names *resolver
+}
+
+func newWire(s *server) *wire {
+	h := &wire{s: s, names: &resolver{}}
+	h.keep = func() func() {
+		k := h.pkt.Keep()
+		return k.Release
+	}
+	return h
+}
+
+// Receive hands a message to the engine.
+func (h *wire) Receive(p *reactor.Packet) reactor.Verdict {
+	h.pkt = p
+	r := route.Recv{Src: p.Src, Dst: p.Dst, Sock: h.s.proc.Net.Sockets[p.Sock], Proto: p.Proto, Conn: p.Conn, Time: p.Time}
+	if h.s.proc.Receive(p.Buf, r, h.keep) {
+		return reactor.Close
+	}
+	return reactor.Done
+}
+
+// Tick advances the process's timing wheel and says that the process lives.
+func (h *wire) Tick(now uint64) {
+	h.ticks = now
+	procmgr.Beat(h.s.arena)
+	h.s.proc.Advance(now)
+	if h.slow {
+		h.s.tickPeriodic(now)
+	}
+}
+
+// Buffer, Send, Await, Resolve, Now and Ticks are route.Host.
+func (h *wire) Buffer() []byte { return h.w.Buffer() }
+
+func (h *wire) Send(d *route.Dest, b []byte) error {
+	if d.Proto == sipparse.UDP {
+		return h.w.SendUDP(d.Sock.Index, d.Addr, b)
+	}
+	return errNoTCP
+}
+
+func (h *wire) Await(wait, done func()) { h.w.Await(wait, done) }
+func (h *wire) Now() int64              { return h.w.Now() }
+func (h *wire) Ticks() uint64           { return h.ticks }
+
+func (h *wire) Resolve(host []byte, v6 bool) (netip.Addr, bool, func() error) {
+	return h.names.lookup(string(host), v6, h.w.Now())
+}
+
+var errNoTCP = errors.New("no tcp")
+
+var _ reactor.Handler = (*wire)(nil)
+var _ route.Host = (*wire)(nil)

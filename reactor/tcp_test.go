@@ -1,0 +1,3 @@
+package reactor
+
+func (h *childHandler) receiveTCP(p *Packet) Verdict { return Done }

@@ -1,0 +1,333 @@
+//go:build !race && !shmdebug && amd64
+
+package shm
+
+import (
+	"bytes"
+	"os"
+	"runtime"
+	"strings"
+	"syscall"
+	"testing"
+
+	"golang.org/x/sys/unix"
+)
+
+// TestDeathAtEachInstruction has a child do one operation after the other under ptrace, an instruction at a time. After each instruction
+// that changed the arena, a copy of the arena is treated as if the child had died there: its locks are released, and what
+// the copy then holds must be sound and be either the old or the new state.
+func TestDeathAtEachInstruction(t *testing.T) {
+	for _, k := range kinds {
+		t.Run(k.String(), func(t *testing.T) {
+			a := newTest(t, 400<<10, k)
+			stepSetup(a)
+			s := newStepper(t, a)
+			for i, op := range stepOps() {
+				if t.Failed() || k != QM && i == stepAllocs {
+					break // the rest is the same for all
+				}
+				s.step(op)
+			}
+			s.end()
+		})
+	}
+}
+
+// stepCounts is what is counted in a copy.
+type stepCounts struct{ blocks, entries, timers, records int }
+
+type stepOp struct {
+	name string
+	f    func(a *Arena, w *stepWorld)
+	diff stepCounts // what it changes
+}
+
+// stepWorld is the root of the test; the child's own state is in it too.
+type stepWorld struct {
+	table  Off
+	wheels [2]Off
+	ring   Off
+	blocks [8]Off
+	nodes  [6]Off
+	tick   uint64
+	fired  uint64
+}
+
+func (w *stepWorld) timer(i int) Off { return w.nodes[i] + timerAt }
+
+func stepRoot(a *Arena) *stepWorld {
+	r, _, err := Root[stepWorld](a, "steps")
+	if err != nil {
+		panic(err)
+	}
+	return r.Get(a)
+}
+
+func stepSetup(a *Arena) {
+	w := stepRoot(a)
+	w.table = must(NewTable(a, 2, 0)).Off()
+	w.ring = must(NewRing(a, 128, 0)).Off()
+	for i := range w.wheels {
+		w.wheels[i] = must(NewWheel(a, 0, 0)).Off()
+	}
+	for i := range w.nodes {
+		w.nodes[i] = must(New[node](a, 0)).Off
+	}
+	for i := range w.blocks {
+		w.blocks[i] = must(a.Alloc(200, 0))
+	}
+}
+
+const stepAllocs = 11 // the first of stepOps are the allocator's
+
+func stepOps() []stepOp {
+	alloc := func(i, n int) func(*Arena, *stepWorld) {
+		return func(a *Arena, w *stepWorld) { w.blocks[i], _ = a.Alloc(n, 0) }
+	}
+	free := func(i int) func(*Arena, *stepWorld) {
+		return func(a *Arena, w *stepWorld) { a.Free(w.blocks[i]) }
+	}
+	table := func(f func(a *Arena, w *stepWorld, tb Table)) func(*Arena, *stepWorld) {
+		return func(a *Arena, w *stepWorld) {
+			tb := Table{w.table, 2}
+			tb.Lock(a, 1)
+			f(a, w, tb)
+			tb.Unlock(a, 1)
+		}
+	}
+	insert := func(i int) func(*Arena, *stepWorld) {
+		return table(func(a *Arena, w *stepWorld, tb Table) { tb.Insert(a, 1, w.nodes[i]) })
+	}
+	appendTo := func(i int) func(*Arena, *stepWorld) {
+		return table(func(a *Arena, w *stepWorld, tb Table) { tb.Append(a, 1, w.nodes[i]) })
+	}
+	remove := func(i int) func(*Arena, *stepWorld) {
+		return table(func(a *Arena, w *stepWorld, tb Table) { tb.Remove(a, w.nodes[i]) })
+	}
+	arm := func(wheel, i int, e uint64) func(*Arena, *stepWorld) {
+		return func(a *Arena, w *stepWorld) { Wheel{w.wheels[wheel]}.Arm(a, w.timer(i), e, 7) }
+	}
+	advance := func(now uint64) func(*Arena, *stepWorld) {
+		return func(a *Arena, w *stepWorld) {
+			Wheel{w.wheels[0]}.Advance(a, now, func(Off, Kind) { w.fired++ })
+		}
+	}
+	put := func(n int) func(*Arena, *stepWorld) {
+		return func(a *Arena, w *stepWorld) { Ring{w.ring}.Put(a, []byte("record")[:n]) }
+	}
+	get := func(a *Arena, w *stepWorld) { Ring{w.ring}.Get(a, func([]byte) {}) }
+	block, gone := stepCounts{blocks: 1}, stepCounts{blocks: -1}
+	entry, out := stepCounts{entries: 1}, stepCounts{entries: -1}
+	timer, idle := stepCounts{timers: 1}, stepCounts{timers: -1}
+	return []stepOp{
+		{"free, no neighbour free", free(1), gone},
+		{"alloc, exact", alloc(1, 200), block},
+		{"free, no neighbour free", free(1), gone},
+		{"free, no neighbour free", free(3), gone},
+		{"free, both free", free(2), gone},
+		{"alloc, rest stays", alloc(1, 100), block},
+		{"alloc of what there is not", alloc(2, 1<<20), stepCounts{}},
+		{"free, the one above free", free(1), gone},
+		{"free, the one below free", free(4), gone},
+		{"free, at the end of the heap", free(7), gone},
+		{"alloc, large", alloc(7, 5000), block},
+		{"insert into none", insert(0), entry},
+		{"insert at the head", insert(1), entry},
+		{"append", appendTo(2), entry},
+		{"append", appendTo(3), entry},
+		{"remove between", remove(2), out},
+		{"remove the tail", remove(3), out},
+		{"remove the head", remove(1), out},
+		{"remove the last", remove(0), out},
+		{"append to none", appendTo(4), entry},
+		{"arm", arm(0, 0, 100), timer},
+		{"arm in the same list", arm(0, 1, 100), timer},
+		{"arm in the same list", arm(0, 2, 101), timer},
+		{"arm for now", arm(0, 3, 0), timer},
+		{"arm far", arm(0, 4, 1<<50), timer},
+		{"arm again", arm(0, 1, 5000), stepCounts{}},
+		{"arm again in the same list", arm(0, 0, 102), stepCounts{}},
+		{"move to the next wheel", arm(1, 4, 70), stepCounts{}},
+		{"move back", arm(0, 4, 71), stepCounts{}},
+		{"move to the next wheel", arm(1, 4, 70), stepCounts{}},
+		{"disarm", func(a *Arena, w *stepWorld) { Disarm(a, w.timer(4)) }, idle},
+		{"advance, none due", advance(50), idle}, // the late one
+		{"advance, lists go down", advance(99), stepCounts{}},
+		{"advance, one due", advance(101), idle},
+		{"advance, two levels down", advance(6000), stepCounts{timers: -2}},
+		{"put", put(5), stepCounts{records: 1}},
+		{"put", put(1), stepCounts{records: 1}},
+		{"get", get, stepCounts{records: -1}},
+		{"put of nothing", put(0), stepCounts{records: 1}},
+	}
+}
+
+// stepChild does the operations and stops before each and after the last.
+func stepChild(a *Arena) {
+	runtime.LockOSThread()
+	w := stepRoot(a)
+	for _, op := range stepOps() {
+		stopHere()
+		op.f(a, w)
+	}
+	stopHere()
+}
+
+func stopHere() {
+	unix.RawSyscall(unix.SYS_TGKILL, uintptr(os.Getpid()), uintptr(unix.Gettid()), uintptr(unix.SIGSTOP))
+}
+
+func init() {
+	// The tracer follows the main thread only; the child's main goroutine must run there.
+	if os.Getenv(childRole) == "steps" {
+		runtime.LockOSThread()
+	}
+	childRoles["steps"] = stepChild
+}
+
+type stepper struct {
+	t     *testing.T
+	a     *Arena
+	pid   int
+	last  []byte
+	copy  []byte
+	fd    int
+	trial *Arena
+}
+
+func newStepper(t *testing.T, a *Arena) *stepper {
+	runtime.LockOSThread() // ptrace belongs to a thread
+	cmd := prepare(t, a, 1, "steps")
+	cmd.Env = append(cmd.Env, "GODEBUG=asyncpreemptoff=1", "GOGC=off")
+	cmd.SysProcAttr = &syscall.SysProcAttr{Ptrace: true}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	s := &stepper{t: t, a: a, pid: cmd.Process.Pid, last: make([]byte, len(a.mem))}
+	if sig := s.wait(); sig != unix.SIGTRAP {
+		t.Fatalf("child stopped with %v after exec", sig)
+	}
+	for {
+		if err := unix.PtraceCont(s.pid, 0); err != nil {
+			t.Fatal(err)
+		}
+		if s.wait() == unix.SIGSTOP {
+			break
+		}
+	}
+	s.fd = must(memfd(int64(len(a.mem))))
+	s.copy = must(mapShared(s.fd, int64(len(a.mem))))
+	return s
+}
+
+func (s *stepper) wait() unix.Signal {
+	var st unix.WaitStatus
+	if _, err := unix.Wait4(s.pid, &st, unix.WALL, nil); err != nil {
+		s.t.Fatal(err)
+	}
+	if !st.Stopped() {
+		s.t.Fatalf("child ended: %#x", st)
+	}
+	return st.StopSignal()
+}
+
+func (s *stepper) end() {
+	unix.Kill(s.pid, unix.SIGKILL)
+	unix.Wait4(s.pid, nil, unix.WALL, nil)
+	unmap(s.copy)
+	closeFD(s.fd)
+	runtime.UnlockOSThread()
+	s.a.ReleaseLocksOf(1)
+}
+
+// step has the child do op, and dies in a copy after each instruction.
+func (s *stepper) step(op stepOp) {
+	copy(s.last, s.a.mem)
+	before := s.die(op.name, -1)
+	after := before
+	changes := 0
+	for n := 0; ; n++ {
+		if err := unix.PtraceSingleStep(s.pid); err != nil {
+			s.t.Fatal(err)
+		}
+		if s.wait() == unix.SIGSTOP {
+			break
+		}
+		if bytes.Equal(s.last, s.a.mem) {
+			continue
+		}
+		changes++
+		copy(s.last, s.a.mem)
+		after = s.die(op.name, n)
+		for _, c := range []struct {
+			name             string
+			before, now, end int
+		}{
+			{"blocks", before.blocks, after.blocks, op.diff.blocks},
+			{"entries", before.entries, after.entries, op.diff.entries},
+			{"timers", before.timers, after.timers, op.diff.timers},
+			{"records", before.records, after.records, op.diff.records},
+		} {
+			if d := c.now - c.before; d < min(0, c.end) || d > max(0, c.end) {
+				s.t.Errorf("%s, after instruction %d: %+d %s, want 0 to %+d", op.name, n, d, c.name, c.end)
+			}
+		}
+		if s.t.Failed() {
+			return
+		}
+	}
+	before.blocks += op.diff.blocks
+	before.entries += op.diff.entries
+	before.timers += op.diff.timers
+	before.records += op.diff.records
+	if after != before || changes == 0 {
+		s.t.Errorf("%s: in the end there are %+v, want %+v (%d changes)", op.name, after, before, changes)
+	}
+}
+
+// die treats a copy of the arena as if the child had died.
+func (s *stepper) die(name string, n int) (c stepCounts) {
+	copy(s.copy, s.last)
+	b := must(Attach(must(dup(s.fd)), 0))
+	defer b.Close()
+	b.ReleaseLocksOf(1)
+	errs := b.Verify()
+	for _, err := range errs {
+		s.t.Errorf("%s, after instruction %d: %v", name, n, err)
+	}
+	if len(errs) > 0 {
+		return c
+	}
+	w := stepRoot(b)
+	for _, r := range b.Ledger() {
+		c.blocks += int(r.Blocks)
+	}
+	c.entries = Table{w.table, 2}.Count(b)
+	for _, o := range w.wheels {
+		c.timers += Wheel{o}.Len(b)
+	}
+	if c.timers > 0 { // what is repaired must also fire
+		fired := 0
+		for _, o := range w.wheels {
+			last := uint64(0)
+			fired += Wheel{o}.Advance(b, 1<<63, func(o Off, _ Kind) {
+				e := b.timer(o).Expires()
+				if e < last {
+					s.t.Errorf("%s, after instruction %d: tick %d fired after %d", name, n, e, last)
+				}
+				last = e
+			})
+		}
+		if fired != c.timers {
+			s.t.Errorf("%s, after instruction %d: %d of %d timers fired", name, n, fired, c.timers)
+		}
+	}
+	for (Ring{w.ring}).Get(b, func(rec []byte) {
+		if !strings.HasPrefix("record", string(rec)) {
+			s.t.Errorf("%s, after instruction %d: record is %q", name, n, rec)
+		}
+	}) {
+		c.records++
+	}
+	return c
+}
