@@ -19,8 +19,10 @@ type replPart struct {
 	group int // -1: text
 }
 
-// maxSubstResult bounds what one rule may make of one token, in bytes.
-const maxSubstResult = 1 << 20
+const (
+	maxSubstResult = 1 << 20 // what one rule may make of one token, in bytes
+	maxSubstWork   = 1 << 24 // length of a rule's expression times length of a token
+)
 
 // splitSubst takes the expression apart. A backslash before the separator gives the separator.
 func splitSubst(expr string) (re, repl, flags string, err error) {
@@ -115,6 +117,9 @@ func newSubst(re, repl, flags string, eval func(string) (string, error)) (*subst
 
 // apply returns s rewritten. It stops growing at maxSubstResult and says so.
 func (r *substRule) apply(s string) (string, error) {
+	if len(r.re.String())*len(s) > maxSubstWork {
+		return s, fmt.Errorf("subst with an expression of %d bytes on a word of %d bytes", len(r.re.String()), len(s))
+	}
 	n := 1
 	if r.all {
 		n = -1

@@ -124,7 +124,8 @@ func TestBounds(t *testing.T) {
 		{"deep expression", deep, "in each other"},
 		{"deep blocks", "route { " + strings.Repeat("if (1) {", 5000), "in each other"},
 		{"deep conditions", ifs, "more than 512 conditional parts"},
-		{"growing subst", "#!subst \"/a/" + strings.Repeat("a", 60000) + "/g\"\n#!subst \"/a/bbbbbbbbbbbbbbbbbbbbbbbb/g\"\nuser=\"aaaaa\"\n", "subst makes more than"},
+		{"growing subst", "#!subst \"/a/" + strings.Repeat("c", 60000) + "/g\"\n#!subst \"/c/" + strings.Repeat("b", 100) + "/g\"\nuser=\"aaaaa\"\n", "subst makes more than"},
+		{"long expression on a long word", "#!subst \"/" + strings.Repeat("a", 60000) + "/b/\"\nuser=\"" + strings.Repeat("a", 60000) + "\"\n", "subst with an expression of"},
 		{"many errors", strings.Repeat("route { 1; }\n", 5000), "more than 100 errors"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
