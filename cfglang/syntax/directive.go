@@ -76,9 +76,9 @@ func (l *lexer) directive(f *frame) bool {
 	case "ifdef", "ifndef", "ifexp":
 		l.ifDirective(f, start, arg, word)
 	case "subst", "substdef", "substdefs":
-		return l.substDirective(f, start, arg, word)
+		return l.substDirective(f, arg, word)
 	default:
-		return l.defineDirective(f, start, arg, word)
+		return l.defineDirective(f, arg, word)
 	}
 	return true
 }
@@ -153,7 +153,7 @@ func line(s string, i int) (value string, end int) {
 }
 
 // defineDirective handles everything that makes or removes a define.
-func (l *lexer) defineDirective(f *frame, start, arg int, word string) bool {
+func (l *lexer) defineDirective(f *frame, arg int, word string) bool {
 	text := f.text
 	at := f.posAt(arg)
 	value, eol := line(text, arg)
@@ -174,7 +174,7 @@ func (l *lexer) defineDirective(f *frame, start, arg int, word string) bool {
 		return true
 	}
 	if env {
-		l.envDirective(f, start, arg, eol, word, value, at)
+		l.envDirective(word, value, at)
 		return true
 	}
 	rest = strings.TrimLeft(rest, " \t\r")
@@ -242,9 +242,8 @@ func (l *lexer) undefine(id string) {
 	}
 }
 
-// envDirective handles defenv ENV, defenv ID=ENV and their kin. In the record the value stands in place of the variable's name,
-// so that a child whose environment differs reads the same configuration.
-func (l *lexer) envDirective(f *frame, start, arg, eol int, word, value string, at Pos) {
+// envDirective handles defenv ENV, defenv ID=ENV and their kin.
+func (l *lexer) envDirective(word, value string, at Pos) {
 	tok := value
 	if i := strings.IndexAny(tok, " \t\r"); i >= 0 {
 		tok = tok[:i]
@@ -263,7 +262,6 @@ func (l *lexer) envDirective(f *frame, start, arg, eol int, word, value string, 
 		if !try {
 			l.errorAt(at, at.Col+len(tok), fmt.Sprintf("environment variable %s is not set", env), "#!trydefenv takes that without an error")
 		}
-		l.replace(f, start, eol, "")
 		return
 	}
 	v = strings.Map(func(r rune) rune {
@@ -279,23 +277,26 @@ func (l *lexer) envDirective(f *frame, start, arg, eol int, word, value string, 
 		if !try {
 			l.alreadyDefined(at, id, old)
 		}
-		l.replace(f, start, eol, "")
 		return
 	}
-	def := Define{Name: id, Value: strings.TrimLeft(v, " \t"), Pos: at}
-	if strings.HasSuffix(def.Value, `\`) {
-		def.Value += " " // the next line is not part of it
-	}
-	def.HasValue = def.Value != ""
-	l.setDefine(def)
-	l.replace(f, start, eol, fmt.Sprintf("#!define%s%s %s", strings.Repeat(" ", max(1, arg-start-len("#!define"))), id, def.Value))
+	v = strings.TrimLeft(v, " \t")
+	l.setDefine(Define{Name: id, Value: v, HasValue: v != "", Pos: at})
 }
 
 func (l *lexer) getenv(name string) (string, bool) {
-	if l.o.Env == nil {
-		return os.LookupEnv(name)
+	if was, ok := l.env[name]; ok {
+		return was.value, was.set
 	}
-	return l.o.Env(name)
+	get := l.o.Env
+	if get == nil {
+		get = os.LookupEnv
+	}
+	value, set := get(name)
+	if l.env == nil {
+		l.env = map[string]envValue{}
+	}
+	l.env[name] = envValue{value, set}
+	return value, set
 }
 
 // ifDirective handles ifdef, ifndef and ifexp.
@@ -430,7 +431,7 @@ func (l *lexer) skip() {
 func text2(s string, i int) string { return s[i-1 : i+1] }
 
 // substDirective handles subst, substdef and substdefs; false if no string follows.
-func (l *lexer) substDirective(f *frame, start, arg int, word string) bool {
+func (l *lexer) substDirective(f *frame, arg int, word string) bool {
 	text := f.text
 	at := f.pos()
 	quoted := f.posAt(arg)
@@ -462,7 +463,7 @@ func (l *lexer) substDirective(f *frame, start, arg int, word string) bool {
 func (l *lexer) addSubst(word, expr string, at, quoted Pos) {
 	re, repl, flags, err := splitSubst(expr)
 	if err == nil && word != "subst" && identEnd(re, 0) != len(re) {
-		err = fmt.Errorf("%q is not a name", re)
+		l.warnAt(quoted, 0, fmt.Sprintf("#!%s: %q is not a name", word, re), "only strings and variables are replaced")
 	}
 	var rule *substRule
 	if err == nil {

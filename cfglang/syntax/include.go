@@ -1,11 +1,14 @@
 package syntax
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -133,6 +136,9 @@ func unescapePath(s string) string {
 //	#!kahea:enter LINE COL "path"   an included file begins; the include stood at LINE, COL
 //	#!kahea:leave LINE COL          the including file goes on at LINE, COL
 //	#!kahea:at LINE COL             the same file goes on at LINE, COL
+//
+// Before the text, lines of #!kahea:env "NAME" "VALUE", without a value if it was not set, keep the environment variables that were asked
+// for, so that a process whose environment differs reads the same configuration.
 
 // record writes the frame's text up to offset to.
 func (l *lexer) record(f *frame, to int) {
@@ -183,6 +189,50 @@ func (l *lexer) mark(what string, f *frame) {
 		l.rec.WriteString(" " + strconv.Quote(f.src.Name))
 	}
 	l.rec.WriteByte('\n')
+}
+
+// envHeader is what stands before the record.
+func (l *lexer) envHeader() []byte {
+	var b []byte
+	for _, name := range slices.Sorted(maps.Keys(l.env)) {
+		b = append(b, "#!kahea:env "+strconv.Quote(name)...)
+		if v := l.env[name]; v.set {
+			b = append(b, " "+strconv.Quote(v.value)...)
+		}
+		b = append(b, '\n')
+	}
+	return b
+}
+
+// readEnvHeader takes the header off the text.
+func (l *lexer) readEnvHeader(text []byte) []byte {
+	for {
+		ln, rest, full := bytes.Cut(text, []byte("\n"))
+		after, ok := strings.CutPrefix(string(ln), "#!kahea:env ")
+		if !ok || !full {
+			return text
+		}
+		quoted, err := strconv.QuotedPrefix(after)
+		if err != nil {
+			return text
+		}
+		name, err := strconv.Unquote(quoted)
+		if err != nil {
+			return text
+		}
+		v := envValue{}
+		if value, ok := strings.CutPrefix(after[len(quoted):], " "); ok {
+			v.set = true
+			if v.value, err = strconv.Unquote(value); err != nil {
+				return text
+			}
+		}
+		if l.env == nil {
+			l.env = map[string]envValue{}
+		}
+		l.env[name] = v
+		text = rest
+	}
 }
 
 type marker struct {

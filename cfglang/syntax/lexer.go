@@ -16,6 +16,12 @@ const (
 	maxMacros    = 256     // defines whose texts stand in each other
 )
 
+// envValue is an environment variable as it was found.
+type envValue struct {
+	value string
+	set   bool
+}
+
 // lexer makes tokens. Directives, includes and defines are done on the way.
 type lexer struct {
 	o      *Options
@@ -28,7 +34,8 @@ type lexer struct {
 	strays []Pos // #!endif that closed nothing
 	mode   Mode
 
-	rec     *bytes.Buffer // Preprocess: where the text goes
+	env     map[string]envValue // what was asked for so far
+	rec     *bytes.Buffer       // Preprocess: where the text goes
 	sources []*diag.Source
 	marked  bool // the text has markers
 

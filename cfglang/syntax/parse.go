@@ -30,6 +30,7 @@ func Parse(path string, o Options, d *diag.List) *File {
 // it makes the tree, with the positions, that Parse makes of the file; the sources have blanks where text was left out.
 func ParseText(name string, text []byte, o Options, d *diag.List) *File {
 	l := newLexer(&o, d)
+	text = l.readEnvHeader(text)
 	src := &diag.Source{Name: name, Text: text}
 	if l.marked = bytes.Contains(text, []byte("\n#!kahea:")); l.marked {
 		all := rebuildSources(name, string(text))
@@ -40,7 +41,7 @@ func ParseText(name string, text []byte, o Options, d *diag.List) *File {
 }
 
 // Preprocess gives the text after includes and conditional parts, with marker lines for ParseText. Defines and substs are still in it
-// (their effect is not), environment variables of defenv are resolved. Errors of directives and words are reported, not those of the grammar.
+// (their effect is not); the environment variables that were asked for are kept with it. Errors of directives and words are reported, not those of the grammar.
 func Preprocess(path string, o Options, d *diag.List) []byte {
 	text, ok := readMain(path, o, d)
 	if !ok {
@@ -53,7 +54,7 @@ func Preprocess(path string, o Options, d *diag.List) []byte {
 	for l.next().kind != tEOF {
 	}
 	l.finish()
-	return l.rec.Bytes()
+	return append(l.envHeader(), l.rec.Bytes()...)
 }
 
 func readMain(path string, o Options, d *diag.List) ([]byte, bool) {
