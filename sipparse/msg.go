@@ -155,6 +155,13 @@ func (m *Msg) scan(buf []byte, i int) Err {
 			j++
 		}
 		h.Body = Span{uint32(j), uint32(k - j)}
+		if int(h.End)-k > 2 && strayCR(buf[k:h.End]) {
+			switch h.Type {
+			case HdrVia, HdrTo, HdrCSeq, HdrContentLength:
+				m.Hdrs = hdrs
+				return ErrHeader
+			}
+		}
 		h.Next = -1
 		hdrs = append(hdrs, h)
 		x := int32(len(hdrs))
@@ -203,6 +210,16 @@ func (m *Msg) scan(buf []byte, i int) Err {
 	}
 	m.Hdrs = hdrs
 	return OK
+}
+
+// strayCR says whether b holds a CR that belongs to no line end.
+func strayCR(b []byte) bool {
+	for i, c := range b {
+		if c == '\r' && (i+1 == len(b) || b[i+1] != '\n') {
+			return true
+		}
+	}
+	return false
 }
 
 // vias parses all via-parms of one field; the first two of the message are kept.

@@ -193,7 +193,7 @@ func (n *NameAddr) params(buf []byte, start, i, end int) Err {
 		if n.Params.Off == 0 {
 			n.Params.Off = uint32(i)
 		}
-		j := skipClass(buf, i, end, isToName)
+		j := skipClass(buf, i, end, isToText)
 		if j == i {
 			return ErrNameAddr
 		}
@@ -220,9 +220,9 @@ func (n *NameAddr) params(buf []byte, start, i, end int) Err {
 			val = span(i+1, j)
 			j++
 		} else {
-			j = skipClass(buf, i, end, isToValue)
+			j = skipClass(buf, i, end, isToText)
 			for tag && j < end && buf[j] == ',' {
-				j = skipClass(buf, j+1, end, isToValue)
+				j = skipClass(buf, j+1, end, isToText)
 			}
 			val = span(i, j)
 		}

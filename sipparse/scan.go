@@ -7,8 +7,9 @@ const (
 	isDigit                // 0-9
 	isToken                // RFC 3261 25.1 token
 	isName                 // header name as Kamailio takes it
-	isHost                 // part of a host name or IPv4 address
-	isAddr                 // inside [ ] of an IPv6 reference
+	isHost                 // part of the host of a URI
+	isURIEnd               // ends the part of a URI that may be user or host
+	isParamEnd             // ends name or value of a URI parameter
 	isViaText              // transport in Via
 	isViaHost              // host in Via
 	isViaAddr              // inside [ ] in Via
@@ -16,8 +17,7 @@ const (
 	isViaValue             // value of a parameter in Via, not quoted
 	isToWord               // word of a display name, or URI without < >, in From and To
 	isToURI                // URI in < > in From and To
-	isToName               // name of a parameter of From and To
-	isToValue              // value of a parameter of From and To, not quoted
+	isToText               // name, or value without quotes, of a parameter of From and To
 )
 
 // class is what Kamailio lets pass, recorded byte by byte from it (edit/testdata/bytes.tsv), not what the RFCs would.
@@ -46,8 +46,9 @@ var class = func() (t [256]uint16) {
 	set(digit, isDigit)
 	set(alpha+digit+"-.!%*_+`'~", isToken)
 	set(alpha+digit+"-._+~", isName)
-	set(alpha+digit+"-._", isHost)
-	set("abcdefABCDEF:."+digit, isAddr)
+	set(alpha+digit+"-.", isHost)
+	set("@:;?[]", isURIEnd)
+	set(";=?@", isParamEnd)
 	but(lws+"/", isViaText)
 	but(lws+"\x00:;,()[]", isViaHost)
 	but(lws+"\x00;,()[]", isViaAddr)
@@ -55,7 +56,7 @@ var class = func() (t [256]uint16) {
 	but(lws+"\x00;,=\"", isViaValue)
 	but(lws+"\x00<>;\"\\", isToWord)
 	but(lws+"\x00<>\"\\", isToURI)
-	but(lws+"\x00;=,\"\\", isToName|isToValue)
+	but(lws+"\x00;=,\"\\", isToText)
 	return
 }()
 

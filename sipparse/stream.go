@@ -93,7 +93,6 @@ func (f *Framer) message(buf []byte) (FrameKind, int, Err) {
 		}
 		end := f.scan + nl
 		line := buf[f.line:end]
-		first := f.line == 0
 		f.scan = end + 1
 		f.line = f.scan
 		if len(line) > 0 && line[len(line)-1] == '\r' {
@@ -106,8 +105,8 @@ func (f *Framer) message(buf []byte) (FrameKind, int, Err) {
 			}
 			break
 		}
-		if first {
-			continue
+		if f.hasCL {
+			continue // of several the first counts, as in Kamailio; the parser refuses the message
 		}
 		if v, ok := contentLength(line); ok {
 			n, good := number(v, math.MaxInt32)
@@ -128,9 +127,15 @@ func (f *Framer) message(buf []byte) (FrameKind, int, Err) {
 	return FrameMessage, total, OK
 }
 
-// contentLength gives the value if the line is a Content-Length field, without the white space around it.
+// contentLength gives the digits if the line is a Content-Length field. As in Kamailio, blanks may stand before the name (so that
+// a folded line passes for one), the name may be written with '_', the first line is looked at too, and what follows behind a
+// blank does not matter; anything else behind the digits does, and then value is no number.
 func contentLength(line []byte) (value []byte, ok bool) {
-	i := 0
+	i := skipBlank(line, 0, len(line))
+	line = line[i:]
+	if len(line) == 0 {
+		return nil, false
+	}
 	switch line[0] | 0x20 {
 	case 'l':
 		i = 1
@@ -146,5 +151,6 @@ func contentLength(line []byte) (value []byte, ok bool) {
 	if i == len(line) || line[i] != ':' {
 		return nil, false
 	}
-	return trimmed(line, i+1, len(line)).In(line), true
+	i = skipBlank(line, i+1, len(line))
+	return line[i:notLWS(line, i, len(line))], true
 }
