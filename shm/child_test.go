@@ -7,6 +7,7 @@ import (
 	"os/exec"
 	"strconv"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 	"unsafe"
@@ -34,6 +35,7 @@ func prepare(t testing.TB, a *Arena, slot int, role string, args ...string) *exe
 	cmd.Env = append(os.Environ(), childRole+"="+role, "SLOT="+strconv.Itoa(slot), "GOMAXPROCS=1")
 	cmd.ExtraFiles = []*os.File{f}
 	cmd.Stderr = os.Stderr
+	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL} // a test that panics leaves no process
 	return cmd
 }
 
