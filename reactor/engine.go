@@ -91,6 +91,9 @@ func (e *engine) arm() error {
 	if w.ep = findEpoll(e.bellFd); w.ep < 0 {
 		return fmt.Errorf("epoll set of descriptor %d: %w", e.bellFd, errPlace)
 	}
+	if w.tcp != nil {
+		w.tcp.start()
+	}
 	if e.tokenFd == 0 {
 		return nil
 	}

@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/netip"
 	"os"
+	"os/signal"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -43,6 +44,9 @@ func TestMain(m *testing.M) {
 		}
 		os.Exit(0)
 	}
+	c := make(chan os.Signal, 1)
+	signal.Notify(c, unix.SIGUSR2) // starts the runtime's signal goroutine, which stays
+	signal.Stop(c)
 	os.Exit(m.Run())
 }
 
@@ -96,7 +100,7 @@ func (h *childHandler) Receive(p *Packet) Verdict {
 	if h.kind == "poison" && string(p.Buf) == "poison" {
 		unix.Kill(os.Getpid(), unix.SIGKILL)
 	}
-	if p.Conn != 0 {
+	if h.kind == "tcp" {
 		return h.receiveTCP(p)
 	}
 	return h.echo.Receive(p)
@@ -108,6 +112,8 @@ type server struct {
 	a     *shm.Arena
 	st    *Steering
 	addr  netip.AddrPort
+	tcp   netip.AddrPort
+	off   shm.Off
 	hands chan []byte
 	died  chan int
 	code  chan int
@@ -115,6 +121,11 @@ type server struct {
 }
 
 func newServer(t testing.TB, workers int, handler string, o Options) *server {
+	return newServerTCP(t, workers, 0, handler, o)
+}
+
+// newServerTCP has UDP workers, and if tcp > 0 as many TCP workers and a TCP main (behind them).
+func newServerTCP(t testing.TB, workers, tcp int, handler string, o Options) *server {
 	t.Helper()
 	leaks(t)
 	a := arena(t)
@@ -125,18 +136,31 @@ func newServer(t testing.TB, workers int, handler string, o Options) *server {
 	addr := u.LocalAddr().(*net.UDPAddr).AddrPort()
 	u.Close()
 	ls := []Listener{{Proto: sipparse.UDP, Addr: addr, Workers: workers}}
-	off, err := Prepare(a, ls, o, workers+1)
+	procs := workers + 1
+	var listen, mains, ends []int
+	if tcp > 0 {
+		procs += tcp + 1
+		ls = append(ls, Listener{Proto: sipparse.TCP, Addr: netip.MustParseAddrPort("127.0.0.1:0")})
+		if listen, err = ListenTCP(ls, o); err != nil {
+			t.Fatal(err)
+		}
+		if mains, ends, err = TCPPairs(tcp); err != nil {
+			t.Fatal(err)
+		}
+	}
+	off, err := Prepare(a, ls, o, procs)
 	if err != nil {
 		t.Fatal(err)
 	}
-	read, write, err := MakeBells(workers + 1)
+	read, write, err := MakeBells(procs)
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { closeAll(read); closeAll(write) })
 	s := &server{a: a, st: NewSteering(a, off), addr: addr, hands: make(chan []byte, 100), died: make(chan int, 1000), code: make(chan int, 1)}
 	t.Cleanup(s.st.Close)
-	s.s = setup{Listeners: ls, Options: o, Shared: off, Handler: handler, Bells: workers + 1}
+	s.s = setup{Listeners: ls, Options: o, Shared: off, Handler: handler, Bells: procs}
+	s.off = off
 	b, err := json.Marshal(s.s)
 	if err != nil {
 		t.Fatal(err)
@@ -171,6 +195,20 @@ func newServer(t testing.TB, workers int, handler string, o Options) *server {
 			fds = append(fds, dup(w))
 		}
 		s.Add(procmgr.Proc{Desc: fmt.Sprintf("udp receiver child=%d sock=%s", i, addr), Kind: "udp", Rank: i + 1, Arg2: i, Fds: fds})
+	}
+	bells := func(slot int) []int {
+		fds := []int{dup(read[slot])}
+		for _, w := range write {
+			fds = append(fds, dup(w))
+		}
+		return fds
+	}
+	for i := range tcp {
+		s.Add(procmgr.Proc{Desc: fmt.Sprintf("tcp receiver (generic) child=%d", i), Kind: "tcp", Rank: workers + i + 1, Arg2: i, Fds: append(bells(workers+1+i), ends[i])})
+	}
+	if tcp > 0 {
+		s.tcp = ls[1].Addr
+		s.Add(procmgr.Proc{Desc: "tcp main process", Kind: "tcpmain", Rank: procmgr.RankTCPMain, Fds: append(append(bells(procs-1), listen...), mains...)})
 	}
 	s.Handle(kindOpened, func(slot int, _ []byte, fds []int) {
 		if err := s.st.Opened(slot, 0, fds); err != nil {

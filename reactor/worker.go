@@ -108,6 +108,11 @@ type Worker struct {
 	kept      []*Packet
 	stats     Stats
 	tcp       *tcpWorker
+	main      *tcpMain
+	inbox     shm.Ring
+	hasInbox  bool
+	boxes     []shm.Ring // of other slots, opened when first used
+	onRecord  func([]byte)
 	bootErr   error
 }
 
@@ -115,6 +120,7 @@ type Worker struct {
 func NewWorker(c Config, h Handler) (*Worker, error) {
 	w := &Worker{c: c, o: c.Options.withDefaults(), h: h, sock: -1, ep: -1, noSource: noSource(), t0: time.Now()}
 	w.failer, _ = h.(Failer)
+	w.onRecord = w.record
 	if w.c.Log == nil {
 		w.c.Log = func(string) {}
 	}
@@ -190,14 +196,15 @@ func (w *Worker) Run() error {
 	stop := make(chan struct{})
 	var wg sync.WaitGroup
 	wg.Go(func() { w.metronome(stop) })
+	var err error
 	if w.c.Role == RoleTCPWorker {
-		if err := w.bootTCPWorker(); err != nil {
-			close(stop)
-			wg.Wait()
-			return err
-		}
+		err = w.bootTCPWorker()
+	} else {
+		err = w.openInbox()
 	}
-	err := w.runEngine()
+	if err == nil {
+		err = w.runEngine()
+	}
 	w.stopping.Store(true)
 	close(stop)
 	wg.Wait()
@@ -299,17 +306,21 @@ func (w *Worker) ticks() uint64 { return uint64((w.mono - w.sh.root.Epoch) / tic
 // turn is what every round of the loop does besides messages.
 func (w *Worker) turn() {
 	w.runPosts()
-	if w.tcp != nil {
-		w.tcp.turn()
-	}
+	w.collect()
 	if t := w.ticks(); t > w.tick {
 		w.tick = t
 		w.settleOld()
 		if w.tcp != nil {
 			w.tcp.tick()
 		}
+		if w.main != nil {
+			w.main.tick()
+		}
 		w.h.Tick(t)
 		w.runPosts()
+	}
+	if w.tcp != nil {
+		w.tcp.flush()
 	}
 	w.Flush()
 }

@@ -1,0 +1,574 @@
+package reactor
+
+import (
+	"errors"
+	"fmt"
+	"net/netip"
+	"sync/atomic"
+	"unsafe"
+
+	"kahea/sipparse"
+
+	"golang.org/x/sys/unix"
+)
+
+// tcpMain is the loop of RoleTCPMain: it accepts and connects, and hands each connection to the worker that owns it until it closes. It keeps its own
+// descriptor of each, so that a connection outlives its owner. It needs no gnet: its sockets are listeners, connects and unix sockets, none of which gnet reads.
+type tcpMain struct {
+	w        *Worker
+	ep       int
+	bell     int
+	listen   map[int]int // descriptor -> listener index
+	workers  []*tcpPeer
+	fds      map[uint32]held     // by connection id
+	connects map[int]*connecting // by descriptor
+
+	accepting bool
+}
+
+type tcpPeer struct {
+	fd    int
+	slot  int // 0: has not said hello yet
+	conns int
+	queue []handover // what did not fit into the socket
+}
+
+type held struct {
+	fd   int
+	row  int
+	peer *tcpPeer
+}
+
+type handover struct {
+	row  int
+	id   uint32
+	data []byte
+}
+
+type connecting struct {
+	fd    int
+	row   int
+	id    uint32
+	until int64
+	sends []record
+	data  [][]byte
+	size  int
+}
+
+// handMsg is what travels with a descriptor from TCP main to a worker; data to write follows.
+type handMsg struct {
+	Row int32
+	ID  uint32
+}
+
+const handSize = unsafe.Sizeof(handMsg{})
+
+func (h *handMsg) bytes() []byte { return unsafe.Slice((*byte)(unsafe.Pointer(h)), handSize) }
+
+// TCPPairs makes the unix sockets between TCP main and n workers (in main): mains[i] is TCP main's end, workers[i] the worker's.
+func TCPPairs(n int) (mains, workers []int, err error) {
+	for range n {
+		p, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_SEQPACKET|unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC, 0)
+		if err != nil {
+			closeAll(mains)
+			closeAll(workers)
+			return nil, nil, fmt.Errorf("socketpair of a tcp worker: %w", err)
+		}
+		mains, workers = append(mains, p[0]), append(workers, p[1])
+	}
+	return mains, workers, nil
+}
+
+func (w *Worker) runTCPMain() error {
+	if w.sh.conns == nil {
+		return errNoTCP
+	}
+	m := &tcpMain{w: w, bell: w.c.Bell, listen: map[int]int{}, fds: map[uint32]held{}, connects: map[int]*connecting{}}
+	w.main = m
+	var err error
+	if m.ep, err = unix.EpollCreate1(unix.EPOLL_CLOEXEC); err != nil {
+		return fmt.Errorf("epoll: %w", err)
+	}
+	defer m.close()
+	watch := func(fd int, ev uint32) {
+		if err == nil {
+			err = unix.EpollCtl(m.ep, unix.EPOLL_CTL_ADD, fd, &unix.EpollEvent{Events: ev, Fd: int32(fd)})
+		}
+	}
+	n := 0
+	for i, l := range w.c.Listeners {
+		if l.stream() && n < len(w.c.Fds) {
+			m.listen[w.c.Fds[n]] = i
+			n++
+		}
+	}
+	for _, fd := range w.c.Fds[n:] {
+		m.workers = append(m.workers, &tcpPeer{fd: fd})
+		watch(fd, unix.EPOLLIN|unix.EPOLLOUT|unix.EPOLLET)
+	}
+	watch(m.bell, unix.EPOLLIN)
+	if err != nil {
+		return fmt.Errorf("epoll set of tcp main: %w", err)
+	}
+	if err := w.openInbox(); err != nil {
+		return err
+	}
+	w.sh.conns.lock()
+	again := w.sh.conns.r.MainSlot != 0
+	w.sh.conns.r.MainSlot = uint32(w.c.Slot)
+	w.sh.conns.unlock()
+	if again {
+		m.succeed()
+	}
+	if w.c.Opened != nil {
+		w.c.Opened(nil)
+	}
+	return m.loop()
+}
+
+func (m *tcpMain) loop() error {
+	w := m.w
+	var evs [64]unix.EpollEvent
+	for !w.stopping.Load() {
+		w.state.Store(running)
+		w.clock()
+		w.turn()
+		left := (int64(w.tick)+1)*tickTime + w.sh.root.Epoch - w.mono
+		w.state.Store(resting)
+		if w.nposts.Load() > 0 {
+			left = 0
+		}
+		n, err := unix.EpollWait(m.ep, evs[:], int(max(0, left+999_999)/1e6))
+		w.state.Store(running)
+		w.clock()
+		if err != nil && !errors.Is(err, unix.EINTR) {
+			return fmt.Errorf("epoll wait: %w", err)
+		}
+		for i := range max(n, 0) {
+			fd := int(evs[i].Fd)
+			if fd == m.bell {
+				w.hush(fd)
+			} else if sock, ok := m.listen[fd]; ok {
+				m.accept(fd, sock)
+			} else if c := m.connects[fd]; c != nil {
+				m.connected(c)
+			} else {
+				m.peer(fd)
+			}
+		}
+	}
+	return nil
+}
+
+func (m *tcpMain) close() {
+	for _, h := range m.fds {
+		unix.Close(h.fd)
+	}
+	for fd := range m.connects {
+		unix.Close(fd)
+	}
+	closeAll(m.w.c.Fds)
+	unix.Close(m.bell)
+	unix.Close(m.ep)
+}
+
+// tick gives up connects that take too long, and rows of connections that never came to their owner (a TCP main that died in between).
+func (m *tcpMain) tick() {
+	if t := m.w.sh.conns; m.w.tick%64 == 0 {
+		t.lock()
+		for i := range t.rows {
+			if c := &t.rows[i]; c.ID != 0 && c.State == ConnPending && c.Expires < m.w.mono {
+				if _, ours := m.fds[c.ID]; !ours {
+					t.remove(i)
+				}
+			}
+		}
+		t.unlock()
+	}
+	for _, c := range m.connects {
+		if m.w.mono >= c.until {
+			m.giveUp(c, unix.ETIMEDOUT)
+		}
+	}
+}
+
+func (m *tcpMain) accept(fd, sock int) {
+	for range 64 { // then the others get a turn
+		c, sa, err := unix.Accept4(fd, unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC)
+		if err != nil {
+			if errors.Is(err, unix.EMFILE) || errors.Is(err, unix.ENFILE) {
+				m.w.c.Log(fmt.Sprintf("accept on %s: %v", m.w.c.Listeners[sock], err))
+			}
+			return
+		}
+		if err := m.adopt(c, sock, fromSockaddr(sa), ConnPending, m.w.mono); err != nil {
+			m.w.c.Log(fmt.Sprintf("connection from %s: %v", fromSockaddr(sa), err))
+			unix.Close(c)
+		}
+	}
+}
+
+// adopt enters an accepted connection into the table and hands it over.
+func (m *tcpMain) adopt(fd, sock int, remote netip.AddrPort, st ConnState, now int64) error {
+	peer := m.least()
+	if peer == nil {
+		return fmt.Errorf("no tcp worker: %w", ErrNoConn)
+	}
+	m.options(fd)
+	row, id, err := m.enter(fd, sock, remote, st, peer.slot)
+	if err != nil {
+		return err
+	}
+	m.give(fd, row, id, peer, nil)
+	return nil
+}
+
+func (m *tcpMain) options(fd int) {
+	_ = unix.SetsockoptInt(fd, unix.IPPROTO_TCP, unix.TCP_NODELAY, 1) // a late ACK costs more than a small segment; the socket works without
+	if m.w.o.TCPKeepalive {
+		_ = unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_KEEPALIVE, 1)
+	}
+}
+
+func (m *tcpMain) enter(fd, sock int, remote netip.AddrPort, st ConnState, owner int) (row int, id uint32, err error) {
+	w := m.w
+	c := conn{State: st, Proto: uint32(w.c.Listeners[sock].Proto), Owner: uint32(owner), Sock: int32(sock), Lifetime: int32(w.o.TCPLifetime),
+		Expires: w.mono + int64(w.o.TCPLifetime)*1e9}
+	put(&c.Remote, remote)
+	if l := localAddr(fd); l.IsValid() {
+		put(&c.Local, l)
+	}
+	w.sh.conns.lock()
+	row, id = w.sh.conns.add(c)
+	w.sh.conns.unlock()
+	if row < 0 {
+		return 0, 0, fmt.Errorf("%d connections are open: %w", w.sh.conns.r.Max, ErrTooManyConns)
+	}
+	return row, id, nil
+}
+
+// least is the worker with the fewest connections.
+func (m *tcpMain) least() (best *tcpPeer) {
+	for _, p := range m.workers {
+		if p.slot != 0 && (best == nil || p.conns < best.conns) {
+			best = p
+		}
+	}
+	return best
+}
+
+// give hands connection id to peer; fd stays here as the duplicate.
+func (m *tcpMain) give(fd, row int, id uint32, peer *tcpPeer, data []byte) {
+	m.fds[id] = held{fd, row, peer}
+	peer.conns++
+	peer.queue = append(peer.queue, handover{row, id, data})
+	m.flush(peer)
+}
+
+func (m *tcpMain) flush(p *tcpPeer) {
+	for len(p.queue) > 0 {
+		h := p.queue[0]
+		if f, ok := m.fds[h.id]; ok {
+			msg := handMsg{int32(h.row), h.id}
+			err := unix.Sendmsg(p.fd, append(msg.bytes(), h.data...), unix.UnixRights(f.fd), nil, unix.MSG_DONTWAIT|unix.MSG_NOSIGNAL)
+			if errors.Is(err, unix.EAGAIN) {
+				return // the socket becomes writable
+			}
+			if err != nil {
+				m.w.c.Log(fmt.Sprintf("hand connection %d to slot %d: %v", h.id, p.slot, err))
+				m.drop(h.id)
+			}
+		}
+		p.queue = p.queue[1:]
+	}
+	p.queue = nil
+}
+
+// drop forgets a connection that no worker has.
+func (m *tcpMain) drop(id uint32) {
+	h, ok := m.fds[id]
+	if !ok {
+		return
+	}
+	t := m.w.sh.conns
+	t.lock()
+	if row := t.byID(id); row >= 0 {
+		t.remove(row)
+	}
+	t.unlock()
+	_ = unix.Shutdown(h.fd, unix.SHUT_RDWR)
+	m.forget(id)
+}
+
+func (m *tcpMain) forget(id uint32) {
+	if h, ok := m.fds[id]; ok {
+		unix.Close(h.fd)
+		h.peer.conns--
+		delete(m.fds, id)
+	}
+}
+
+// peer handles a worker's unix socket: it is writable again, or the worker says hello with its slot, or, asked by a TCP main that is itself a successor, sends
+// duplicates of what it owns. A hello from a worker that was there before comes from the successor of a dead one: it gets the living connections of
+// its predecessor; those in the middle of a message cannot be continued and are closed.
+func (m *tcpMain) peer(fd int) {
+	for _, p := range m.workers {
+		if p.fd != fd {
+			continue
+		}
+		var b [16]byte
+		var oob [64]byte
+		for {
+			n, on, _, _, err := unix.Recvmsg(fd, b[:], oob[:], unix.MSG_DONTWAIT|unix.MSG_CMSG_CLOEXEC)
+			if err != nil || n == 0 {
+				break
+			}
+			fds := takeRights(oob[:on])
+			switch {
+			case n == 4 && len(fds) == 0:
+				again := p.slot != 0
+				p.slot = int(b[0]) | int(b[1])<<8
+				if again && b[2] == 0 {
+					m.resend(p)
+				}
+				m.open()
+			case n == int(handSize) && len(fds) == 1:
+				var h handMsg
+				copy(h.bytes(), b[:])
+				if _, have := m.fds[h.ID]; have || h.Row < 0 || int(h.Row) >= len(m.w.sh.conns.rows) {
+					closeAll(fds)
+				} else {
+					m.fds[h.ID] = held{fds[0], int(h.Row), p}
+					p.conns++
+				}
+			default:
+				closeAll(fds)
+			}
+		}
+		m.flush(p)
+	}
+}
+
+func takeRights(oob []byte) (fds []int) {
+	ms, err := unix.ParseSocketControlMessage(oob)
+	if err != nil {
+		return nil
+	}
+	for i := range ms {
+		if f, err := unix.ParseUnixRights(&ms[i]); err == nil {
+			fds = append(fds, f...)
+		}
+	}
+	return fds
+}
+
+// open begins to accept when there is a worker to give connections to.
+func (m *tcpMain) open() {
+	if m.accepting {
+		return
+	}
+	m.accepting = true
+	for fd := range m.listen {
+		if err := unix.EpollCtl(m.ep, unix.EPOLL_CTL_ADD, fd, &unix.EpollEvent{Events: unix.EPOLLIN, Fd: int32(fd)}); err != nil {
+			m.w.c.Log(fmt.Sprintf("watch listener %d: %v", fd, err))
+		}
+	}
+}
+
+// succeed goes on after a TCP main that died: connects in progress died with it, and its duplicates: the owners have them.
+func (m *tcpMain) succeed() {
+	t := m.w.sh.conns
+	t.lock()
+	for i := range t.rows {
+		if c := &t.rows[i]; c.ID != 0 && c.State == ConnConnect {
+			t.remove(i)
+		}
+	}
+	t.unlock()
+	var ask handMsg
+	for _, p := range m.workers {
+		if err := unix.Sendmsg(p.fd, ask.bytes(), nil, nil, unix.MSG_DONTWAIT|unix.MSG_NOSIGNAL); err != nil {
+			m.w.c.Log(fmt.Sprintf("ask a tcp worker for its connections: %v", err))
+		}
+	}
+}
+
+func (m *tcpMain) resend(p *tcpPeer) {
+	p.queue = nil
+	for id, h := range m.fds {
+		if h.peer != p {
+			continue
+		}
+		row := &m.w.sh.conns.rows[h.row]
+		if row.ID != id || atomic.LoadUint32(&row.Dirty) != 0 {
+			m.drop(id)
+			continue
+		}
+		p.queue = append(p.queue, handover{h.row, id, nil})
+	}
+}
+
+// record handles what other processes want of TCP main.
+func (m *tcpMain) record(r *record, b []byte) {
+	switch r.Kind {
+	case recClosed:
+		m.forget(r.Conn)
+	case recConnect:
+		m.connect(r, b)
+	case recSend: // to a connection that was being opened when the sender looked
+		for _, c := range m.connects {
+			if c.id == r.Conn {
+				m.more(c, r, b)
+				return
+			}
+		}
+		m.pass(r, b)
+	case recClose:
+		for _, c := range m.connects {
+			if c.id == r.Conn {
+				m.giveUp(c, unix.ECONNABORTED)
+				return
+			}
+		}
+		m.pass(r, b)
+	}
+}
+
+// pass sends a record on to the connection's owner.
+func (m *tcpMain) pass(r *record, b []byte) {
+	t := m.w.sh.conns
+	t.lock()
+	owner := 0
+	if row := t.byID(r.Conn); row >= 0 {
+		owner = int(t.rows[row].Owner)
+	}
+	t.unlock()
+	if owner == 0 || owner == m.w.c.Slot {
+		m.w.bounce(r, b, ErrNoConn)
+	} else if err := m.w.post(owner, r, b); err != nil {
+		m.w.bounce(r, b, err)
+	}
+}
+
+// connect opens a connection. Meanwhile TCP main owns it and keeps what is to be written.
+func (m *tcpMain) connect(r *record, b []byte) {
+	w, dst := m.w, get(&r.Dst)
+	sock := int(r.Sock)
+	proto := sipparse.TCP
+	if sock >= 0 && sock < len(w.c.Listeners) {
+		proto = w.c.Listeners[sock].Proto
+	} else {
+		sock = m.anySock(dst)
+	}
+	if sock < 0 {
+		w.bounce(r, b, unix.EAFNOSUPPORT)
+		return
+	}
+	// Somebody else may have asked for the same while this record waited.
+	t := w.sh.conns
+	t.lock()
+	row := t.byAddr(dst, proto)
+	if row >= 0 {
+		r.Conn = t.rows[row].ID
+	}
+	t.unlock()
+	if row >= 0 {
+		r.Kind = recSend
+		m.record(r, b)
+		return
+	}
+	fd, err := unix.Socket(family(dst), unix.SOCK_STREAM|unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		w.bounce(r, b, err)
+		return
+	}
+	m.options(fd)
+	if l := w.c.Listeners[sock].Addr; !l.Addr().IsUnspecified() && l.Addr().Is4() == dst.Addr().Is4() {
+		_ = unix.SetsockoptInt(fd, unix.IPPROTO_IP, unix.IP_BIND_ADDRESS_NO_PORT, 1)
+		if err = unix.Bind(fd, sockaddr(netip.AddrPortFrom(l.Addr(), 0))); err != nil {
+			unix.Close(fd)
+			w.bounce(r, b, err)
+			return
+		}
+	}
+	if err = unix.Connect(fd, sockaddr(dst)); err != nil && !errors.Is(err, unix.EINPROGRESS) {
+		unix.Close(fd)
+		w.bounce(r, b, err)
+		return
+	}
+	row, id, err := m.enter(fd, sock, dst, ConnConnect, w.c.Slot)
+	if err == nil {
+		err = unix.EpollCtl(m.ep, unix.EPOLL_CTL_ADD, fd, &unix.EpollEvent{Events: unix.EPOLLOUT, Fd: int32(fd)})
+	}
+	if err != nil {
+		unix.Close(fd)
+		w.bounce(r, b, err)
+		return
+	}
+	c := &connecting{fd: fd, row: row, id: id, until: w.mono + int64(w.o.TCPConnectTimeout)*1e9}
+	m.connects[fd] = c
+	m.more(c, r, b)
+}
+
+func (m *tcpMain) anySock(dst netip.AddrPort) int {
+	for i, l := range m.w.c.Listeners {
+		if l.Proto == sipparse.TCP && l.Addr.Addr().Is4() == dst.Addr().Is4() {
+			return i
+		}
+	}
+	return -1
+}
+
+// more queues b until the connection is there.
+func (m *tcpMain) more(c *connecting, r *record, b []byte) {
+	if c.size+len(b) > m.w.o.TCPConnWQMax {
+		m.w.bounce(r, b, ErrQueueFull)
+		return
+	}
+	c.size += len(b)
+	c.sends = append(c.sends, *r)
+	c.data = append(c.data, append([]byte(nil), b...))
+}
+
+func (m *tcpMain) giveUp(c *connecting, err error) {
+	delete(m.connects, c.fd)
+	unix.Close(c.fd)
+	t := m.w.sh.conns
+	t.lock()
+	t.remove(c.row)
+	t.unlock()
+	for i := range c.sends {
+		c.sends[i].Conn = c.id
+		m.w.bounce(&c.sends[i], c.data[i], err)
+	}
+}
+
+// connected: a connect has ended, well or not.
+func (m *tcpMain) connected(c *connecting) {
+	no, err := unix.GetsockoptInt(c.fd, unix.SOL_SOCKET, unix.SO_ERROR)
+	if err == nil && no != 0 {
+		err = unix.Errno(no)
+	}
+	peer := m.least()
+	if err == nil && peer == nil {
+		err = ErrNoConn
+	}
+	_ = unix.EpollCtl(m.ep, unix.EPOLL_CTL_DEL, c.fd, nil)
+	if err != nil {
+		m.giveUp(c, err)
+		return
+	}
+	delete(m.connects, c.fd)
+	t := m.w.sh.conns
+	t.lock()
+	row := &t.rows[c.row]
+	row.State, row.Owner = ConnPending, uint32(peer.slot)
+	put(&row.Local, localAddr(c.fd))
+	t.unlock()
+	m.give(c.fd, c.row, c.id, peer, nil)
+	// What waited goes the usual way; the owner keeps what comes before the connection does.
+	for i := range c.sends {
+		c.sends[i].Kind, c.sends[i].Conn = recSend, c.id
+		m.pass(&c.sends[i], c.data[i])
+	}
+}
