@@ -7,7 +7,7 @@ import (
 )
 
 // serve goes on without gnet as long as there is traffic (design.md 3, Waiting). Everything that gnet watches shows on its epoll descriptor, so
-// nothing is missed; when only that is ready, or when nothing came for IdleAfter, gnet takes over.
+// nothing is missed; when something else is ready there, or when nothing came for IdleAfter, gnet takes over.
 func (w *Worker) serve(e *engine) {
 	if w.c.Role == RoleTCPWorker {
 		w.tcp.linger(e)
@@ -48,23 +48,39 @@ func (w *Worker) waitUDP(e *engine) bool {
 		if left <= 0 {
 			return false
 		}
-		w.pfd = [3]unix.PollFd{{Fd: int32(w.sock), Events: unix.POLLIN}, {Fd: int32(e.bellFd), Events: unix.POLLIN}, {Fd: int32(w.ep), Events: unix.POLLIN}}
-		if !w.poll(3, left) {
-			continue
-		}
-		bell := w.pfd[1].Revents != 0
-		if bell {
-			w.hush(e.bellFd)
-		}
-		if w.pfd[0].Revents != 0 {
+		fd := w.epollWait(left)
+		switch fd {
+		case e.tokenFd:
 			return true
-		}
-		if !bell && w.pfd[2].Revents != 0 {
+		case e.bellFd:
+			w.hush(fd)
+			w.turn()
+		case -1:
+			w.turn()
+		default:
 			return false
 		}
-		w.turn()
 	}
 	return false
+}
+
+// epollWait waits on gnet's own epoll set, at most most ns and not beyond the next tick, and returns the event data of what is ready, -1 if nothing is. The
+// call is raw: this thread keeps its P, because giving it away and taking it back costs more than the whole message. Taking gnet's events is allowed because
+// a UDP worker's loop gives gnet no tasks: whatever else is level-triggered shows again.
+func (w *Worker) epollWait(most int64) int {
+	tick := (int64(w.tick)+1)*tickTime + w.sh.root.Epoch - w.mono
+	ms := (max(min(most, tick), 0) + 999_999) / 1e6
+	w.state.Store(polling)
+	if w.nposts.Load() > 0 {
+		ms = 0
+	}
+	n, _, errno := unix.RawSyscall6(unix.SYS_EPOLL_PWAIT, uintptr(w.ep), uintptr(unsafe.Pointer(&w.event)), 1, uintptr(ms), 0, 0)
+	w.state.Store(running)
+	w.clock()
+	if errno != 0 || n == 0 {
+		return -1
+	}
+	return int(w.event.Fd)
 }
 
 // poll waits on the first n of pfd, at most most ns and not beyond the next tick. The call is raw: this thread keeps its P, because giving it away and taking

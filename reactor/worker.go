@@ -94,6 +94,7 @@ type Worker struct {
 	ep                int    // gnet's epoll descriptor
 	pfd               [3]unix.PollFd
 	pts               unix.Timespec
+	event             unix.EpollEvent
 
 	sock      int // own UDP socket, -1
 	rx        *rx
