@@ -1,5 +1,7 @@
 package edit
 
+import "math"
+
 // cursor copies a source text with the edits of a List applied, up to an offset at a time.
 type cursor struct {
 	dst, src []byte
@@ -48,6 +50,6 @@ func (c *cursor) skip(off uint32) { c.pos = max(c.pos, min(off, uint32(len(c.src
 // is the builders' business: Apply does not know where the body of src begins.
 func (l *List) Apply(dst, src []byte) []byte {
 	c := cursor{dst: dst, src: src, l: l}
-	c.through(uint32(len(src)))
+	c.through(math.MaxUint32)
 	return c.dst
 }

@@ -37,6 +37,9 @@ func readGolden(tb testing.TB, file string) (cases []goldenCase) {
 	return cases
 }
 
+// goldenSrc is where the recorded messages came from.
+var goldenSrc = netip.MustParseAddrPort("127.0.0.1:5690")
+
 const serverLine = "Server: kamailio (5.6.3 (x86_64/linux))"
 
 // between is the text of b behind the first of from and before to.
@@ -84,7 +87,7 @@ func build(t *testing.T, c *goldenCase) []byte {
 		}
 		return false
 	}
-	recv := Received{Src: netip.MustParseAddrPort("127.0.0.1:5690"), ForceRPort: has("force_rport")}
+	recv := Received{Src: goldenSrc, ForceRPort: has("force_rport")}
 	if has("ip6") {
 		recv.Src = netip.MustParseAddrPort("[::1]:5690")
 	}

@@ -1,6 +1,7 @@
 package edit
 
 import (
+	"math"
 	"strconv"
 
 	"kahea/sipparse"
@@ -126,7 +127,7 @@ func (c *cursor) tail(m *sipparse.Msg, l *List, rule CLen, start int) ([]byte, s
 		c.to(m.BodyOff)
 		return append(c.dst, l.body...), sipparse.OK
 	}
-	c.through(end)
+	c.through(math.MaxUint32)
 	return c.dst, sipparse.OK
 }
 
