@@ -1,0 +1,121 @@
+package modtest
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"net/netip"
+	"strings"
+	"time"
+
+	"kahea/cfglang/route"
+	"kahea/modules"
+)
+
+// start is the time at which every test begins: 2026-01-01 00:00:00 UTC.
+const start = int64(1767225600 * time.Second)
+
+// wire is the engine's Host: it keeps what is sent and runs what is awaited when the test drains.
+type wire struct {
+	s       *Server
+	now     int64
+	buf     []byte
+	waiting []func()
+}
+
+var _ route.Host = (*wire)(nil)
+
+func (w *wire) Buffer() []byte {
+	if w.buf == nil {
+		w.buf = make([]byte, 0, 1<<16)
+	}
+	return w.buf[:0]
+}
+
+func (w *wire) Send(d *route.Dest, b []byte) error {
+	w.s.sent = append(w.s.sent, Sent{Proto: d.Proto, To: d.Addr, From: d.Sock, Text: string(bytes.Clone(b))})
+	return nil
+}
+
+func (w *wire) Await(wait, done func()) {
+	w.waiting = append(w.waiting, func() { wait(); done() })
+}
+
+func (w *wire) Now() int64 { return w.now }
+
+func (w *wire) Ticks() uint64 { return uint64((w.now - start) / int64(time.Second/16)) }
+
+var errName = errors.New("no such name")
+
+func (w *wire) Resolve(host []byte, v6 bool) (netip.Addr, bool, func() error) {
+	if f := w.s.Resolve; f != nil {
+		if a, ok := f(string(host), v6); ok {
+			return a, true, nil
+		}
+	}
+	return netip.Addr{}, false, func() error { return errName }
+}
+
+// heap gives scratch memory from Go's heap.
+type heap struct{}
+
+func (heap) Chunk(n int) []byte { return make([]byte, n) }
+func (heap) Release([]byte)     {}
+
+// noCfg is a run-time configuration without variables.
+type noCfg struct{}
+
+func (noCfg) Get(_, _ string) (modules.Value, bool) { return modules.Value{}, false }
+func (noCfg) Set(group, name string, _ modules.Value) error {
+	return fmt.Errorf("there is no variable %s.%s", group, name)
+}
+func (noCfg) Each(func(group, name string, v modules.Value, desc string)) {}
+
+func (l *loader) coreParam(name string) (modules.Value, bool) {
+	for i := range l.table {
+		t := &l.table[i]
+		switch {
+		case t.Name != name:
+			continue
+		case t.Bool != nil:
+			n := 0
+			if *t.Bool != t.Invert {
+				n = 1
+			}
+			return modules.Value{Int: n, IsInt: true}, true
+		case t.Int != nil:
+			return modules.Value{Int: *t.Int, IsInt: true}, true
+		}
+		return modules.Value{Str: *t.Str}, true
+	}
+	return modules.Value{}, false
+}
+
+// CRLF turns line ends that are \n alone into \r\n.
+func CRLF(s string) string {
+	return strings.ReplaceAll(strings.ReplaceAll(s, "\r\n", "\n"), "\n", "\r\n")
+}
+
+// Request is an ordinary request from alice to bob; lines are further header lines, without line ends.
+func Request(method, uri string, lines ...string) string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "%s %s SIP/2.0\r\nVia: SIP/2.0/UDP 127.0.0.1:5070;branch=z9hG4bK-1\r\nFrom: <sip:alice@example.com>;tag=a1\r\n"+
+		"To: <sip:bob@example.com>\r\nCall-ID: call-1@127.0.0.1\r\nCSeq: 1 %s\r\n", method, uri, method)
+	for _, l := range lines {
+		b.WriteString(l + "\r\n")
+	}
+	b.WriteString("Content-Length: 0\r\n\r\n")
+	return b.String()
+}
+
+// Reply is an ordinary reply to a request that this server (127.0.0.1:5060) sent on behalf of 127.0.0.1:5070.
+func Reply(code int, reason, method string, lines ...string) string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "SIP/2.0 %d %s\r\nVia: SIP/2.0/UDP 127.0.0.1:5060;branch=z9hG4bK-0\r\nVia: SIP/2.0/UDP 127.0.0.1:5070;branch=z9hG4bK-1\r\n"+
+		"From: <sip:alice@example.com>;tag=a1\r\nTo: <sip:bob@example.com>;tag=b1\r\nCall-ID: call-1@127.0.0.1\r\nCSeq: 1 %s\r\n", code, reason, method)
+	for _, l := range lines {
+		b.WriteString(l + "\r\n")
+	}
+	b.WriteString("Content-Length: 0\r\n\r\n")
+	return b.String()
+}
