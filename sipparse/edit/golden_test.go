@@ -94,7 +94,11 @@ func build(t *testing.T, c *goldenCase) []byte {
 	var l List
 	if word[0] == "reply" {
 		o := ReplyOpts{Recv: recv, Server: []byte(serverLine)}
-		if has("lumps") {
+		lumps := has("lumps")
+		if has("body") {
+			l.SetReplyBody([]byte("hello"), []byte("text/plain"))
+		}
+		if lumps {
 			l.AddReplyHeader([]byte("X-A: b\r\nX-C: d\r\n"))
 		}
 		for _, d := range word[1] {
@@ -178,6 +182,13 @@ func build(t *testing.T, c *goldenCase) []byte {
 		} else if conn {
 			via.Port = 5685 // the first UDP socket
 		}
+	case "path":
+		via.Port = 5680
+		from, _ := m.From()
+		l.InsertBefore(m.Hdrs[0].Off, append(append([]byte("Record-Route: <sip:127.0.0.1:5680;lr;ftag="), m.Bytes(from.Tag)...), ">\r\n"...), sipparse.HdrRecordRoute)
+		l.InsertBefore(m.Hdrs[0].Off, []byte("X-I: i\r\n"), sipparse.HdrOther)
+		o.RURI = []byte("sip:new@127.0.0.1:5681")
+		o.Path = []byte("Route: <sip:1.2.3.4;lr>,<sip:5.6.7.8;lr>\r\n")
 	case "edits":
 		via.Port = 5677
 		scriptEdits(t, &m, &l)

@@ -38,7 +38,8 @@ type List struct {
 	arena     []byte
 	reply     []byte // reply lumps
 	replyBody []byte
-	replyType []byte
+	typeAt    uint32 // the Content-Type line of SetReplyBody in reply
+	typeLen   uint32
 	body      []byte
 	hasReply  bool
 	hasBody   bool
@@ -54,7 +55,8 @@ func (l *List) Reset() {
 		return b[:0]
 	}
 	l.arena, l.reply, l.body = keep(l.arena), keep(l.reply), keep(l.body)
-	l.replyBody, l.replyType = keep(l.replyBody), keep(l.replyType)
+	l.replyBody = keep(l.replyBody)
+	l.typeAt, l.typeLen = 0, 0
 	l.hasReply, l.hasBody = false, false
 }
 
@@ -159,14 +161,24 @@ func (l *List) EachInsert(t Anchor, f func(text []byte) (replace []byte)) {
 // AddReplyHeader adds text (whole lines) to locally generated replies (append_to_reply).
 func (l *List) AddReplyHeader(text []byte) { l.reply = append(l.reply, text...) }
 
-// SetReplyBody sets the body of locally generated replies (set_reply_body); ctype empty: no Content-Type line.
+// SetReplyBody sets the body of locally generated replies (set_reply_body). ctype, if not empty, becomes a Content-Type line among
+// the lines of AddReplyHeader, in the order of the calls; a second call takes the line of the first back.
 func (l *List) SetReplyBody(body, ctype []byte) {
+	if n := int(l.typeLen); n > 0 {
+		l.reply = append(l.reply[:l.typeAt], l.reply[int(l.typeAt)+n:]...)
+	}
+	l.typeAt = uint32(len(l.reply))
+	if len(ctype) > 0 {
+		l.reply = append(l.reply, "Content-Type: "...)
+		l.reply = append(l.reply, ctype...)
+		l.reply = append(l.reply, '\r', '\n')
+	}
+	l.typeLen = uint32(len(l.reply)) - l.typeAt
 	l.replyBody = append(l.replyBody[:0], body...)
-	l.replyType = append(l.replyType[:0], ctype...)
 	l.hasReply = true
 }
 
-// ReplyHeaders are the lines added by AddReplyHeader, nil if there are none.
+// ReplyHeaders are the lines of AddReplyHeader and the Content-Type of SetReplyBody, nil if there are none.
 func (l *List) ReplyHeaders() []byte {
 	if len(l.reply) == 0 {
 		return nil
@@ -174,12 +186,16 @@ func (l *List) ReplyHeaders() []byte {
 	return l.reply
 }
 
-// ReplyBody is what SetReplyBody set, nil if nothing.
+// ReplyBody is what SetReplyBody set, nil if nothing. The Content-Type line is in ReplyHeaders already.
 func (l *List) ReplyBody() (body, ctype []byte) {
 	if !l.hasReply {
 		return nil, nil
 	}
-	return l.replyBody, l.replyType
+	if n := l.typeLen; n > 0 {
+		const around = uint32(len("Content-Type: "))
+		ctype = l.reply[l.typeAt+around : l.typeAt+n-2]
+	}
+	return l.replyBody, ctype
 }
 
 // SetBody replaces the whole body of the forwarded message (set_body); Content-Length is corrected, Content-Type is the caller's edit.
@@ -197,12 +213,12 @@ func (l *List) CopyFrom(o *List) {
 	l.arena = append(l.arena[:0], o.arena...)
 	l.reply = append(l.reply[:0], o.reply...)
 	l.replyBody = append(l.replyBody[:0], o.replyBody...)
-	l.replyType = append(l.replyType[:0], o.replyType...)
+	l.typeAt, l.typeLen = o.typeAt, o.typeLen
 	l.body = append(l.body[:0], o.body...)
 	l.hasReply, l.hasBody = o.hasReply, o.hasBody
 }
 
-// The stored form: format byte, flags, then uvarints: number of ops, each op, and five length-prefixed texts. Ops are stored with
+// The stored form: format byte, flags, then uvarints: number of ops, each op, place of the reply's Content-Type, and four length-prefixed texts. Ops are stored with
 // their absolute offsets, so that Load needs nothing but bounds checks.
 const storedFormat = 1
 
@@ -227,7 +243,9 @@ func (l *List) AppendBinary(dst []byte) []byte {
 		dst = binary.AppendUvarint(dst, uint64(o.text))
 		dst = binary.AppendUvarint(dst, uint64(o.len))
 	}
-	for _, b := range [...][]byte{l.arena, l.reply, l.replyBody, l.replyType, l.body} {
+	dst = binary.AppendUvarint(dst, uint64(l.typeAt))
+	dst = binary.AppendUvarint(dst, uint64(l.typeLen))
+	for _, b := range [...][]byte{l.arena, l.reply, l.replyBody, l.body} {
 		dst = binary.AppendUvarint(dst, uint64(len(b)))
 		dst = append(dst, b...)
 	}
@@ -281,13 +299,23 @@ func (l *List) load(b []byte) error {
 		}
 		l.ops = append(l.ops, o)
 	}
-	for _, dst := range [...]*[]byte{&l.arena, &l.reply, &l.replyBody, &l.replyType, &l.body} {
+	var ok2 bool
+	l.typeAt, ok = next()
+	l.typeLen, ok2 = next()
+	if !ok || !ok2 {
+		return errStored
+	}
+	for _, dst := range [...]*[]byte{&l.arena, &l.reply, &l.replyBody, &l.body} {
 		n, ok := next()
 		if !ok || uint64(n) > uint64(len(b)) {
 			return errStored
 		}
 		*dst = append((*dst)[:0], b[:n]...)
 		b = b[n:]
+	}
+	const around = len("Content-Type: \r\n")
+	if uint64(l.typeAt)+uint64(l.typeLen) > uint64(len(l.reply)) || l.typeLen > 0 && int(l.typeLen) < around {
+		return errStored
 	}
 	for i := range l.ops {
 		if uint64(l.ops[i].text)+uint64(l.ops[i].len) > uint64(len(l.arena)) {

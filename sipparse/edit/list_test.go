@@ -81,6 +81,8 @@ func TestListReply(t *testing.T) {
 	var l, o List
 	l.AddReplyHeader([]byte("A: b\r\n"))
 	l.AddReplyHeader([]byte("C: d\r\n"))
+	l.SetReplyBody([]byte("old"), []byte("old/type"))
+	l.AddReplyHeader([]byte("E: f\r\n"))
 	l.SetReplyBody([]byte("body"), []byte("a/b"))
 	l.SetBody([]byte("fwd"))
 	if err := o.Load(l.AppendBinary(nil)); err != nil {
@@ -88,7 +90,7 @@ func TestListReply(t *testing.T) {
 	}
 	body, ctype := o.ReplyBody()
 	fwd, ok := o.Body()
-	if string(o.ReplyHeaders()) != "A: b\r\nC: d\r\n" || string(body) != "body" || string(ctype) != "a/b" || string(fwd) != "fwd" || !ok || o.Empty() {
+	if string(o.ReplyHeaders()) != "A: b\r\nC: d\r\nE: f\r\nContent-Type: a/b\r\n" || string(body) != "body" || string(ctype) != "a/b" || string(fwd) != "fwd" || !ok || o.Empty() {
 		t.Errorf("%q %q %q %q", o.ReplyHeaders(), body, ctype, fwd)
 	}
 }
@@ -165,6 +167,7 @@ func FuzzLoad(f *testing.F) {
 		var l List
 		if l.Load(b) == nil {
 			l.Apply(nil, []byte("0123456789"))
+			l.ReplyBody()
 		}
 	})
 }

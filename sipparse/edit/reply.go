@@ -41,7 +41,11 @@ func AppendReply(dst []byte, m *sipparse.Msg, l *List, o *ReplyOpts) ([]byte, si
 				dst = append(dst, '\r', '\n')
 				continue
 			}
+			line := len(dst)
 			dst = appendTopVia(dst, m, h, via, &o.Recv)
+			if !m.Line.IsSIP {
+				dst[line] = 'S' // "Sia": HTTP has a Via of its own
+			}
 		case sipparse.HdrRecordRoute:
 			if o.Code >= 180 && o.Code < 300 {
 				dst = append(dst, m.Buf[h.Off:h.End]...)
@@ -64,18 +68,13 @@ func AppendReply(dst []byte, m *sipparse.Msg, l *List, o *ReplyOpts) ([]byte, si
 			dst = append(dst, m.Buf[h.Off:h.End]...)
 		}
 	}
-	var body, ctype []byte
+	var body []byte
 	if l != nil {
 		dst = append(dst, l.reply...)
-		body, ctype = l.ReplyBody()
+		body, _ = l.ReplyBody()
 	}
 	if o.Server != nil {
 		dst = append(dst, o.Server...)
-		dst = append(dst, '\r', '\n')
-	}
-	if len(ctype) > 0 {
-		dst = append(dst, "Content-Type: "...)
-		dst = append(dst, ctype...)
 		dst = append(dst, '\r', '\n')
 	}
 	dst = append(dst, "Content-Length: "...)

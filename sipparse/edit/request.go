@@ -12,7 +12,7 @@ type RequestOpts struct {
 	RURI []byte   // nil: as received
 	Via  *ViaOpts // nil: no Via is added
 	Recv Received
-	Path []byte // Route header lines to put in front (Path vector), whole lines
+	Path []byte // Route header lines (Path vector), whole lines: they go before the first Route, or behind our Via if there is none
 	CLen CLen
 }
 
@@ -38,16 +38,26 @@ func AppendRequest(dst []byte, m *sipparse.Msg, l *List, o *RequestOpts) ([]byte
 		c.skip(m.Line.URI.End())
 	}
 	vh := &m.Hdrs[via.Hdr]
+	route := m.First(sipparse.HdrRoute)
+	if route == nil {
+		route = vh
+	}
+	path := len(o.Path) > 0
+	if path && route.Off < vh.Off {
+		c.through(route.Off)
+		c.dst = append(c.dst, o.Path...)
+		path = false
+	}
 	c.through(vh.Off)
 	if o.Via != nil {
 		c.dst = AppendVia(c.dst, o.Via)
 	}
-	route := m.First(sipparse.HdrRoute)
-	if len(o.Path) > 0 && (route == nil || route.Off < vh.Off) {
+	if path && route == vh {
 		c.dst = append(c.dst, o.Path...)
+		path = false
 	}
 	c.via(m, via, &o.Recv)
-	if len(o.Path) > 0 && route != nil && route.Off > vh.Off {
+	if path {
 		c.through(route.Off)
 		c.dst = append(c.dst, o.Path...)
 	}
