@@ -92,6 +92,9 @@ func (f *Framer) message(buf []byte) (FrameKind, int, Err) {
 			return FrameNeedMore, 0, OK
 		}
 		end := f.scan + nl
+		if end >= limit {
+			return FrameError, 0, ErrTooBig
+		}
 		line := buf[f.line:end]
 		f.scan = end + 1
 		f.line = f.scan

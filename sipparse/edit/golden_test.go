@@ -232,6 +232,11 @@ func scriptEdits(t *testing.T, m *sipparse.Msg, l *List) {
 		app("Content-Type: text/plain\r\n")
 		l.SetBody([]byte("hello"))
 	}
+	if m.Find([]byte("X-Sub2")) != nil {
+		if i := bytes.Index(m.Body(), []byte("audio")); i >= 0 {
+			l.Replace(m.BodyOff+uint32(i), 5, []byte("tv"), sipparse.HdrOther)
+		}
+	}
 	if m.Find([]byte("X-Sub")) != nil {
 		if i := bytes.Index(m.Body(), []byte("audio")); i >= 0 {
 			l.Replace(m.BodyOff+uint32(i), 5, []byte("video"), sipparse.HdrOther)

@@ -147,7 +147,7 @@ func FuzzEdit(f *testing.F) {
 		if got := l.Apply(nil, src); !bytes.Equal(got, want) {
 			t.Fatalf("%q: %q, want %q", src, got, want)
 		}
-		if n, _ := l.bodyLen(0, uint32(len(src))); n != len(want) {
+		if n := l.bodyLen(0, uint32(len(src))); n != len(want) {
 			t.Fatalf("length %d, want %d", n, len(want))
 		}
 		var o List

@@ -118,7 +118,8 @@ func (c *cursor) tail(m *sipparse.Msg, l *List, rule CLen, start int) ([]byte, s
 	if newBody {
 		bodyLen, changed = len(l.body), true
 	} else if l != nil {
-		bodyLen, changed = l.bodyLen(m.BodyOff, end)
+		bodyLen = l.bodyLen(m.BodyOff, end)
+		changed = bodyLen != int(end-m.BodyOff) // a change that keeps the length does not set a wrong one right
 	}
 	if n, has, _ := m.ContentLength(); has {
 		h := m.First(sipparse.HdrContentLength)
@@ -141,9 +142,9 @@ func (c *cursor) tail(m *sipparse.Msg, l *List, rule CLen, start int) ([]byte, s
 	return c.dst, sipparse.OK
 }
 
-// bodyLen is the length of buf[off:end] after the edits, and whether there are any.
-func (l *List) bodyLen(off, end uint32) (n int, changed bool) {
-	n = int(end - off)
+// bodyLen is the length of buf[off:end] after the edits.
+func (l *List) bodyLen(off, end uint32) int {
+	n := int(end - off)
 	pos := off
 	for i := range l.ops {
 		o := &l.ops[i]
@@ -151,12 +152,11 @@ func (l *List) bodyLen(off, end uint32) (n int, changed bool) {
 			to := o.off + min(o.n, end-min(o.off, end))
 			if from := max(o.off, pos); to > from {
 				n -= int(to - from)
-				pos, changed = to, true
+				pos = to
 			}
 		} else if o.off >= off {
 			n += int(o.len)
-			changed = true
 		}
 	}
-	return n, changed
+	return n
 }
