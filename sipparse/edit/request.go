@@ -117,7 +117,7 @@ func (c *cursor) tail(m *sipparse.Msg, l *List, rule CLen, start int) ([]byte, s
 	bodyLen, changed := int(end-m.BodyOff), false
 	if newBody {
 		bodyLen, changed = len(l.body), true
-	} else if l != nil {
+	} else if l != nil && m.HasBody() {
 		bodyLen = l.bodyLen(m.BodyOff, end)
 		changed = bodyLen != int(end-m.BodyOff) // a change that keeps the length does not set a wrong one right
 	}
