@@ -269,7 +269,7 @@ func (a *Arena) noBlock(o Off) {
 	panic(fmt.Sprintf("shm: there is no used block at offset %#x", uint64(o)))
 }
 
-// badFree reports a free that cannot be right. The lock is given back first, so that other processes can still say what they see.
+// badFree reports a free that cannot be right. Nothing was changed yet, so the lock is simply given back.
 //
 //go:noinline
 func (a *Arena) badFree(o Off, what string) {
@@ -291,8 +291,13 @@ func (a *Arena) stray(u uint32) {
 	a.broken(u, "lies outside the heap: a size or a link was overwritten")
 }
 
+// broken reports, under the allocator's lock, a heap that cannot be trusted. The lock is given back as if this process had died in it: whoever catches the
+// panic, and every other process, gets another panic or a repaired heap from the next Alloc, but does not wait for ever.
+//
 //go:noinline
 func (a *Arena) broken(u uint32, what string) {
+	a.order.after(a, &a.h.heap.lock)
+	a.bury(&a.h.heap.lock, a.slot)
 	panic(fmt.Sprintf("shm: heap is broken: block at offset %#x %s", (uint64(u)+1)*unit, what))
 }
 

@@ -209,6 +209,28 @@ func TestFreeOfWhatIsNone(t *testing.T) {
 	})
 }
 
+// TestUseAfterFree writes into a free block: that is seen when the block is used next, once, and the others go on.
+func TestUseAfterFree(t *testing.T) {
+	each(t, 1<<20, func(t *testing.T, a *Arena) {
+		var offs []Off
+		for range 6 {
+			offs = append(offs, must(a.Alloc(100, 0)))
+		}
+		a.Free(offs[1])
+		a.Free(offs[3])
+		stale := a.blk(uint32(offs[3]/unit) - 1)
+		stale.next, stale.prev = 0x12345678, 0x9abcdef0
+		if text := panics(t, func() { must(a.Alloc(100, 0)) }); !strings.Contains(text, "heap is broken") {
+			t.Errorf("panics with %q", text)
+		}
+		if a.h.heap.lock.Held() {
+			t.Fatal("allocator's lock is held after the panic")
+		}
+		must(a.Alloc(100, 0)) // the lists were made anew from the headers
+		sound(t, a)
+	})
+}
+
 // spill writes n bytes behind the block at o.
 func spill(a *Arena, o Off, n int) (undo func()) {
 	p := unsafe.Slice((*byte)(unsafe.Add(a.base, uint64(o)+uint64(len(a.Bytes(o))))), n)
@@ -387,7 +409,7 @@ func FuzzAlloc(f *testing.F) {
 	f.Add(bytes.Repeat([]byte{1, 0x7f, 0x33}, 300))
 	f.Fuzz(func(t *testing.T, ops []byte) {
 		for _, k := range kinds {
-			a, err := NewPrivate(1<<20, k)
+			a, err := NewPrivate(256<<10, k)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -396,7 +418,7 @@ func FuzzAlloc(f *testing.F) {
 			for ops := ops; len(ops) >= 3; ops = ops[3:] {
 				n := int(binary.LittleEndian.Uint16(ops[1:]))
 				if ops[0]&0x80 == 0 || len(m.blocks) == 0 {
-					m.alloc(t, 1+n<<(ops[0]&3), ops[0])
+					m.alloc(t, 1+n>>6<<(ops[0]&7), ops[0])
 				} else {
 					m.free(t, n%len(m.blocks))
 				}
