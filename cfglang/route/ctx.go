@@ -65,6 +65,10 @@ type Ctx struct {
 	Trans       shm.Off
 	TransState  uint8
 	TransBranch int
+	// Armed are the blocks that the script has armed before there is a transaction, by Route.ID, and TimerFR, TimerFRInv its timers (ms, 0: not set);
+	// tm takes them over.
+	Armed               [4]uint64
+	TimerFR, TimerFRInv uint32
 	// Reply is the reply that a failure or branch-failure route runs for (nil: a local one), with its code.
 	Reply     *sipparse.Msg
 	ReplyCode int
@@ -103,6 +107,7 @@ func (c *Ctx) reset() {
 	c.FwdFlags, c.RplFlags = 0, 0
 	c.Faked = false
 	c.Trans, c.TransState, c.TransBranch = 0, 0, 0
+	c.Armed, c.TimerFR, c.TimerFRInv = [4]uint64{}, 0, 0
 	c.Reply, c.ReplyCode = nil, 0
 	c.Send, c.SendBuf = nil, nil
 	c.Ext = [8]uint64{}

@@ -270,3 +270,6 @@ func AppendHost(dst []byte, r *Recv) []byte {
 	}
 	return a.AppendTo(dst)
 }
+
+// UseRURI makes b the R-URI without copying it and without marking it fresh (nil: as received): tm walks the branches with it.
+func (c *Ctx) UseRURI(b []byte) { c.NewURI, c.uriState = b, 0 }

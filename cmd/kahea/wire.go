@@ -1,7 +1,6 @@
 package main
 
 import (
-	"errors"
 	"net/netip"
 
 	"kahea/cfglang/route"
@@ -57,7 +56,14 @@ func (h *wire) Send(d *route.Dest, b []byte) error {
 	if d.Proto == sipparse.UDP {
 		return h.w.SendUDP(d.Sock.Index, d.Addr, b)
 	}
-	return errNoTCP
+	var fl reactor.SendFlags
+	if d.Flags&route.SendClose != 0 {
+		fl |= reactor.ForceClose
+	}
+	if d.Flags&route.SendNoConnect != 0 {
+		fl |= reactor.NoConnect
+	}
+	return h.w.SendTCP(d.Conn, d.Sock.Index, d.Addr, b, fl)
 }
 
 func (h *wire) Await(wait, done func()) { h.w.Await(wait, done) }
@@ -67,8 +73,6 @@ func (h *wire) Ticks() uint64           { return h.ticks }
 func (h *wire) Resolve(host []byte, v6 bool) (netip.Addr, bool, func() error) {
 	return h.names.lookup(string(host), v6, h.w.Now())
 }
-
-var errNoTCP = errors.New("no tcp")
 
 var _ reactor.Handler = (*wire)(nil)
 var _ route.Host = (*wire)(nil)

@@ -5,4 +5,5 @@ package all
 
 import (
 	_ "kahea/modules/sl"
+	_ "kahea/modules/tm"
 )

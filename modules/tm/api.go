@@ -1,0 +1,163 @@
+package tm
+
+import (
+	"kahea/cfglang/route"
+	"kahea/shm"
+	"kahea/sipparse"
+)
+
+// API is what other modules ask of tm (load_tm).
+type API interface {
+	// HasTransaction says whether the message belongs to a transaction that it made or was found for.
+	HasTransaction(c *route.Ctx) bool
+	// Reply sends a stateful reply and makes the transaction if there is none; > 0 on success.
+	Reply(c *route.Ctx, code int, reason []byte) int
+	// Relay is t_relay().
+	Relay(c *route.Ctx) int
+	// View describes the transaction of the message; ok is false if there is none.
+	View(c *route.Ctx) (View, bool)
+	// Branch describes branch i of it.
+	Branch(c *route.Ctx, i int) (BranchView, bool)
+	// WithRequest calls f with the transaction's request as it was received, parsed; valid during the call.
+	WithRequest(c *route.Ctx, f func(msg *sipparse.Msg)) bool
+	// AddHook registers what is told of transactions; in Setup.
+	AddHook(h Hook)
+}
+
+var _ API = (*mod)(nil)
+
+// View of a transaction.
+type View struct {
+	Index, Label uint32 // $T(id_index), $T(id_label)
+	Status       int    // last sent upstream
+	Branches     int
+	Canceled     bool
+	Invite       bool
+	ReplyLocal   bool // the last reply was our own
+	Picked       int  // branch that a failure route is about, -1
+	Flags        uint32
+}
+
+// BranchView of a branch; slices are borrowed.
+type BranchView struct {
+	Status           int
+	URI, RUID        []byte
+	Flags            uint32
+	Timeout, Replied bool
+}
+
+// Hook is told of what happens to transactions (Kamailio's TMCB callbacks). Functions may be nil.
+type Hook struct {
+	// Want says by the request's flags whether the transaction is of interest; asked before anything is restored for a call.
+	Want func(flags uint32) bool
+	// RequestIn runs when the request made a transaction.
+	RequestIn func(c *route.Ctx)
+	// ResponseOut runs when a final reply was sent upstream: c holds the request with its state, reply is what the branch sent, nil for a local one.
+	ResponseOut func(c *route.Ctx, code int, reply *sipparse.Msg)
+	// Failure runs before the failure route.
+	Failure func(c *route.Ctx, code int, reply *sipparse.Msg)
+}
+
+func (m *mod) AddHook(h Hook) { m.hooks = append(m.hooks, h) }
+
+func (m *mod) wanted(flags uint32) bool {
+	for i := range m.hooks {
+		if m.hooks[i].Want(flags) {
+			return true
+		}
+	}
+	return false
+}
+
+func (m *mod) requestIn(c *route.Ctx) {
+	for i := range m.hooks {
+		if f := m.hooks[i].RequestIn; f != nil && m.hooks[i].Want(c.Flags) {
+			f(c)
+		}
+	}
+}
+
+func (m *mod) onFailure(c *route.Ctx, o shm.Off, t *cell, code int, reply *sipparse.Msg) {
+	for i := range m.hooks {
+		if f := m.hooks[i].Failure; f != nil && m.hooks[i].Want(t.msgFlags) {
+			f(c, code, reply)
+		}
+	}
+}
+
+// responseOut tells the hooks of a final reply. c may hold the request or the reply; hooks get a Ctx with the request.
+func (m *mod) responseOut(c *route.Ctx, o shm.Off, t *cell, code int, reply *sipparse.Msg) {
+	flags := t.msgFlags
+	if c.IsRequest() {
+		flags |= c.Flags
+	}
+	if !m.wanted(flags) {
+		return
+	}
+	call := func(c *route.Ctx) {
+		for i := range m.hooks {
+			if f := m.hooks[i].ResponseOut; f != nil && m.hooks[i].Want(flags) {
+				f(c, code, reply)
+			}
+		}
+	}
+	if c.IsRequest() {
+		call(c)
+		return
+	}
+	m.withRequest(c.P, o, t, route.InFailure, call)
+}
+
+// HasTransaction is true when there is one for the message.
+func (m *mod) HasTransaction(c *route.Ctx) bool {
+	if c.Msg.Line.IsReply {
+		return false
+	}
+	t, _ := m.lookup(c)
+	return t != nil
+}
+
+func (m *mod) Relay(c *route.Ctx) int { return m.relay(c, nil) }
+
+func (m *mod) View(c *route.Ctx) (View, bool) {
+	t := m.transactionOf(c)
+	if t == nil {
+		return View{}, false
+	}
+	return View{Index: t.hash, Label: t.label, Status: int(t.status), Branches: int(t.n), Canceled: t.flags&flagCanceled != 0,
+		Invite: t.flags&flagInvite != 0, ReplyLocal: t.replyFrom < 0, Picked: int(t.picked), Flags: t.msgFlags}, true
+}
+
+func (m *mod) transactionOf(c *route.Ctx) *cell {
+	if c.TransState == stateFound || c.TransState == stateNew {
+		return m.cell(c.Trans)
+	}
+	return nil
+}
+
+func (m *mod) Branch(c *route.Ctx, i int) (BranchView, bool) {
+	t := m.transactionOf(c)
+	if t == nil {
+		return BranchView{}, false
+	}
+	bo, b := m.branchAt(t, i)
+	if b == nil {
+		return BranchView{}, false
+	}
+	ruid, _, _, _, _ := m.texts(b)
+	return BranchView{Status: int(b.status), URI: b.uri.in(m.buffer(bo, b)), RUID: ruid, Flags: b.bflags,
+		Timeout: b.flags&brTimeout != 0, Replied: b.flags&brReplied != 0}, true
+}
+
+func (m *mod) WithRequest(c *route.Ctx, f func(msg *sipparse.Msg)) bool {
+	t := m.transactionOf(c)
+	if t == nil {
+		return false
+	}
+	var msg sipparse.Msg
+	if msg.Parse(m.request(c.Trans, t)) != sipparse.OK {
+		return false
+	}
+	f(&msg)
+	return true
+}

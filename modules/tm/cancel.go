@@ -1,0 +1,161 @@
+package tm
+
+import (
+	"bytes"
+
+	"kahea/cfglang/log"
+	"kahea/cfglang/route"
+	"kahea/shm"
+	"kahea/sipparse"
+	"kahea/sipparse/edit"
+)
+
+var cancelReason = []byte("canceling")
+
+// relayCancel cancels the INVITE that the CANCEL in hand names: the CANCEL is answered 200, its INVITE's branches are cancelled.
+func (m *mod) relayCancel(c *route.Ctx, forced *route.Target) int {
+	if t, _ := m.lookup(c); t != nil && c.TransState == stateFound {
+		m.retransmit(t)
+		return 0
+	}
+	inv, _ := m.find(&c.Msg, true)
+	if inv == 0 {
+		switch m.par.unmatchedCancel {
+		case 2:
+			return -1
+		case 1:
+			return m.relayAck(c, forced) // statelessly
+		}
+		t, found, err := m.newTransaction(c)
+		if err != nil {
+			c.SetError(route.Status(err))
+			return -1
+		}
+		if found {
+			m.retransmit(t)
+			return 0
+		}
+		return m.forward(c, t, forced)
+	}
+	it := m.cell(inv)
+	defer m.unref(inv, it)
+	t, found, err := m.newTransaction(c)
+	if err != nil {
+		c.SetError(route.Status(err))
+		return -1
+	}
+	if found {
+		m.retransmit(t)
+		return 0
+	}
+	m.replyLocal(c, c.Trans, t, 200, cancelReason)
+	m.a.Lock(&it.mu)
+	it.flags |= flagCanceled
+	m.a.Unlock(&it.mu)
+	var extra []byte
+	if h := c.Msg.First(sipparse.HdrReason); h != nil {
+		extra = c.Msg.Buf[h.Off:h.End]
+	}
+	m.cancelBranches(c.P, inv, it, extra)
+	return 1
+}
+
+// cancelBranches sends a CANCEL on every branch that rings, and marks those that have not answered yet (cancel_b_method).
+// extra are whole header lines for the CANCEL.
+func (m *mod) cancelBranches(p *route.Proc, o shm.Off, t *cell, extra []byte) {
+	if t.flags&flagInvite == 0 {
+		return
+	}
+	for bo := t.first; bo != 0; {
+		b := m.branch(bo)
+		next := b.next
+		m.cancelBranch(p, o, t, bo, b, extra)
+		bo = next
+	}
+}
+
+func (m *mod) cancelBranch(p *route.Proc, o shm.Off, t *cell, bo shm.Off, b *branch, extra []byte) {
+	fake := false
+	m.a.Lock(&t.mu)
+	switch {
+	case b.status >= 200 || b.flags&(brUnsent|brCancelSent|brDropped) != 0:
+	case b.status >= 100 || m.par.cancelMethod == 2:
+		m.sendCancel(o, t, bo, b, extra)
+	case m.par.cancelMethod == 0:
+		b.flags |= brCanceling
+		fake = true
+	default:
+		b.flags |= brCanceling
+		m.keepExtra(b, extra)
+	}
+	m.a.Unlock(&t.mu)
+	if fake {
+		m.fakeReply(p, o, t, bo, b, 487)
+	}
+}
+
+// keepExtra remembers the lines of a CANCEL that is sent later. mu is held.
+func (m *mod) keepExtra(b *branch, extra []byte) {
+	if len(extra) > 0 && b.cancel == 0 {
+		m.store(&b.cancel, &b.cancelLen, extra, m.tagBranch)
+	}
+}
+
+// sendCancel builds, keeps and sends a branch's CANCEL and starts its repetition. mu is held.
+func (m *mod) sendCancel(o shm.Off, t *cell, bo shm.Off, b *branch, extra []byte) {
+	if b.flags&brCancelSent != 0 {
+		return
+	}
+	if extra == nil && b.cancel != 0 {
+		extra = append(m.scratch[:0], m.a.Bytes(b.cancel)[:b.cancelLen]...)
+		m.scratch = extra
+	}
+	out := &m.parsed
+	if out.Parse(m.buffer(bo, b)) != sipparse.OK {
+		return
+	}
+	buf := edit.AppendLocalCANCEL(m.h.Host.Buffer(), out, nil, extra)
+	out.Buf = nil
+	if !m.store(&b.cancel, &b.cancelLen, buf, m.tagBranch) {
+		m.h.Logf(log.Err, "tm", "shared memory exhausted: CANCEL is sent once only")
+	}
+	b.flags |= brCanceling | brCancelSent
+	d := b.to.get(m.h.Net)
+	if err := m.h.Host.Send(&d, buf); err != nil {
+		m.h.Logf(log.Err, "tm", "CANCEL to %s: %v", d.Addr, err)
+	}
+	now := m.h.Host.Ticks()
+	b.cancelRetr = t.retr1
+	b.cancelUntil = now + ticks(t.fr)
+	next := b.cancelUntil
+	if b.flags&brStream == 0 {
+		next = now + ticks(b.cancelRetr)
+	}
+	m.arm(o, t, bo+shm.Off(cancelOff), next, kindCancel)
+	// the request itself is not repeated any more; a branch that never answers the CANCEL ends with fr_timer
+	b.fr = min(b.fr, b.cancelUntil)
+	b.nextRetr = b.fr
+	m.arm(o, t, bo+shm.Off(branchOff), b.fr, kindBranch)
+}
+
+// sendAck acknowledges a negative final reply on a branch (RFC 3261 17.1.1.3); msg is the reply.
+func (m *mod) sendAck(bo shm.Off, b *branch, msg *sipparse.Msg) {
+	h := msg.First(sipparse.HdrTo)
+	if h == nil {
+		return
+	}
+	out := &m.parsed
+	if out.Parse(m.buffer(bo, b)) != sipparse.OK {
+		return
+	}
+	to := bytes.TrimRight(msg.Buf[h.Off:h.End], "\r\n")
+	if i := bytes.IndexByte(to, ':'); i >= 0 {
+		to = bytes.TrimLeft(to[i+1:], " \t")
+	}
+	buf := edit.AppendLocalACK(m.h.Host.Buffer(), out, to)
+	out.Buf = nil
+	d := b.to.get(m.h.Net)
+	if err := m.h.Host.Send(&d, buf); err != nil {
+		m.h.Logf(log.Err, "tm", "ACK to %s: %v", d.Addr, err)
+	}
+}

@@ -1,0 +1,268 @@
+package tm
+
+import (
+	"net/netip"
+	"sync/atomic"
+	"unsafe"
+
+	"kahea/cfglang/route"
+	"kahea/shm"
+	"kahea/sipparse"
+)
+
+// tableSize is Kamailio's TABLE_ENTRIES: the hash in our Via branch has 16 bits.
+const tableSize = 1 << 16
+
+// Flags of a cell.
+const (
+	flagInvite    = 1 << iota
+	flagLocal     // started by us, no UAS side
+	flagCanceled  // a CANCEL came, or the script gave up
+	flagFailure   // a failure route runs, or is about to
+	flagDone      // final reply sent upstream; only 2xx of an INVITE still pass
+	flagWait      // wait timer runs
+	flag6xx       // a 6xx ended forking
+	flagAuto100   // answer 100 by ourselves
+	flagNoFail6xx // t_set_disable_6xx
+	flagNoReply   // t_set_disable_internal_reply
+	flagReplied   // a reply of any kind was sent
+	flagRelayed   // at least one branch was sent
+	flagStream    // the request came over a stream: its final reply is not repeated
+	flagAckSeen
+)
+
+// span is a range of the request's bytes.
+type span struct{ off, n uint32 }
+
+// addr is a transport address as it may lie in shared memory.
+type addr struct {
+	ip   [16]byte
+	port uint16
+	v4   uint16
+}
+
+func toAddr(a netip.AddrPort) (s addr) {
+	ip := a.Addr()
+	s.port = a.Port()
+	if ip.Is4() {
+		s.v4 = 1
+		b := ip.As4()
+		copy(s.ip[:], b[:])
+		return s
+	}
+	s.ip = ip.As16()
+	return s
+}
+
+func (s *addr) get() netip.AddrPort {
+	if s.v4 != 0 {
+		return netip.AddrPortFrom(netip.AddrFrom4([4]byte(s.ip[:4])), s.port)
+	}
+	return netip.AddrPortFrom(netip.AddrFrom16(s.ip), s.port)
+}
+
+// dest is a destination.
+type dest struct {
+	addr  addr
+	conn  uint32
+	sock  int16
+	proto uint8
+	flags uint8
+}
+
+func toDest(d *route.Dest) dest {
+	return dest{addr: toAddr(d.Addr), conn: d.Conn, sock: int16(d.Sock.Index), proto: uint8(d.Proto), flags: uint8(d.Flags)}
+}
+
+func (d *dest) get(n *route.Net) route.Dest {
+	return route.Dest{Proto: sipparse.Proto(d.proto), Addr: d.addr.get(), Sock: n.Sockets[d.sock], Conn: d.conn, Flags: route.SendFlags(d.flags)}
+}
+
+// cell is a transaction. The request's bytes follow it in its block.
+type cell struct {
+	link      shm.Link
+	timer     shm.Timer // repetition of the final reply, then the wait time
+	mu        shm.Mutex
+	ref       int32
+	flags     uint32
+	hash      uint32
+	label     uint32
+	method    uint32
+	viaSum    uint32 // of the request's top Via branch: most cells of a bucket differ in it
+	reqLen    uint32
+	status    uint16 // last status sent upstream
+	n         uint8  // branches
+	picked    int8   // branch whose reply the failure route is about, -1: none
+	legFrom   uint8  // first branch of the present leg (failure_reply_mode)
+	replyFrom int8   // branch whose reply was sent upstream last, -1: local
+
+	viaBranch, viaHost, viaPort, callID, cseq, fromTag, ruri span
+
+	md5      [32]byte // of our branch
+	first    shm.Off  // branches, a list
+	last     shm.Off
+	state    shm.Off // script state (route.AppendState) for failure and branch routes
+	avps     shm.Off // attributes, as the last route left them
+	reply    shm.Off // the reply sent upstream last, for repetition
+	replyLen uint32
+	stateLen uint32
+	avpsLen  uint32
+	msgFlags uint32 // $mf as the request route left it
+
+	src, dst addr // of the request
+	sock     int16
+	proto    uint8
+	_        uint8
+	conn     uint32
+	up       dest // where replies go
+
+	onFailure, onReply, onBranch, onBranchFailure uint64
+
+	fr, frInv    uint32 // ms
+	retr1, retr2 uint32 // ms
+	uasRetr      uint32 // ms, present interval of the final reply's repetition
+	uasUntil     uint64 // tick at which it ends
+	endOfLife    uint64 // tick
+	born         uint64 // tick
+}
+
+const (
+	cellSize  = unsafe.Sizeof(cell{})
+	timerOff  = unsafe.Offsetof(cell{}.timer)
+	branchOff = unsafe.Offsetof(branch{}.timer)
+	cancelOff = unsafe.Offsetof(branch{}.cancelTimer)
+)
+
+// Flags of a branch.
+const (
+	brCanceling = 1 << iota // our CANCEL was sent, or will be when a provisional reply comes
+	brCancelSent
+	brFaked   // its final reply is our own (timeout, send error)
+	brStream  // sent over a stream: no retransmission
+	brT2      // retransmit at T2 (a non-INVITE that got a provisional reply)
+	brDropped // of an earlier leg: does not count any more
+	brTimeout // ended by timer
+	brReplied // got a reply
+	brUnsent  // made, not sent (its branch route dropped it, or it is being made)
+)
+
+// branch is one outgoing request. The request as it was sent follows it in its block.
+type branch struct {
+	timer       shm.Timer // retransmission and final response
+	cancelTimer shm.Timer
+	cell        shm.Off
+	next        shm.Off
+	to          dest
+	index       uint8
+	_           uint8
+	status      uint16 // last received
+	flags       uint32
+	retr        uint32 // ms, present interval
+	cancelRetr  uint32
+	fr          uint64 // tick at which the branch has failed
+	nextRetr    uint64 // tick
+	cancelUntil uint64
+	cancelNext  uint64
+	bufLen      uint32
+	uri         span    // R-URI in the buffer
+	reply       shm.Off // stored final reply, not built yet
+	replyLen    uint32
+	bflags      uint32  // branch flags
+	cancel      shm.Off // our CANCEL
+	cancelLen   uint32
+	ruidLen     uint8
+	uaLen       uint8
+	instLen     uint8
+	_           uint8
+	dstLen      uint16
+	pathLen     uint16
+	otcp        uint32
+	attrs       shm.Off // ruid, user agent, instance, dst uri, path, one behind the other
+	onFailure   uint64  // branch failure route
+}
+
+const branchSize = unsafe.Sizeof(branch{})
+
+func (m *mod) cell(o shm.Off) *cell { return shm.Ref[cell]{Off: o}.Get(m.a) }
+
+func (m *mod) branch(o shm.Off) *branch { return shm.Ref[branch]{Off: o}.Get(m.a) }
+
+// request is the request as it was received.
+func (m *mod) request(o shm.Off, t *cell) []byte {
+	return m.a.Bytes(o)[cellSize : cellSize+uintptr(t.reqLen)]
+}
+
+// buffer is the request as the branch sent it.
+func (m *mod) buffer(o shm.Off, b *branch) []byte {
+	return m.a.Bytes(o)[branchSize : branchSize+uintptr(b.bufLen)]
+}
+
+func (s span) in(b []byte) []byte { return b[s.off : s.off+s.n] }
+
+func toSpan(s sipparse.Span) span { return span{s.Off, s.Len} }
+
+// branchAt is branch i of t.
+func (m *mod) branchAt(t *cell, i int) (shm.Off, *branch) {
+	for o := t.first; o != 0; {
+		b := m.branch(o)
+		if int(b.index) == i {
+			return o, b
+		}
+		o = b.next
+	}
+	return 0, nil
+}
+
+// addRef and unref count who may touch a cell.
+func (m *mod) addRef(t *cell) { atomic.AddInt32(&t.ref, 1) }
+
+func (m *mod) unref(o shm.Off, t *cell) {
+	if atomic.AddInt32(&t.ref, -1) == 0 {
+		m.free(o, t)
+	}
+}
+
+// free gives a cell and all that hangs on it back.
+func (m *mod) free(o shm.Off, t *cell) {
+	for b := t.first; b != 0; {
+		x := m.branch(b)
+		next := x.next
+		for _, p := range [...]shm.Off{x.reply, x.cancel, x.attrs} {
+			if p != 0 {
+				m.a.Free(p)
+			}
+		}
+		m.a.Free(b)
+		b = next
+	}
+	for _, p := range [...]shm.Off{t.state, t.avps, t.reply} {
+		if p != 0 {
+			m.a.Free(p)
+		}
+	}
+	m.a.Free(o)
+	m.h.Count(m.stats.freed)
+}
+
+// store puts b into the block at *at, which is reused when it is large enough. false when memory is out: the block is then gone.
+func (m *mod) store(at *shm.Off, n *uint32, b []byte, tag shm.Tag) bool {
+	if *at != 0 {
+		if old := m.a.Bytes(*at); len(old) >= len(b) && len(old) <= len(b)*2+256 {
+			copy(old, b)
+			*n = uint32(len(b))
+			return true
+		}
+		m.a.Free(*at)
+		*at, *n = 0, 0
+	}
+	if len(b) == 0 {
+		return true
+	}
+	o, err := m.a.Alloc(len(b), tag)
+	if err != nil {
+		return false
+	}
+	copy(m.a.Bytes(o), b)
+	*at, *n = o, uint32(len(b))
+	return true
+}

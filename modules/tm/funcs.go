@@ -1,0 +1,395 @@
+package tm
+
+import (
+	"fmt"
+	"regexp"
+	"strings"
+
+	"kahea/cfglang/log"
+	"kahea/cfglang/route"
+	"kahea/sipparse"
+)
+
+// Places in Ctx.Armed.
+const (
+	armFailure = iota
+	armReply
+	armBranch
+	armBranchFailure
+)
+
+func (m *mod) funcs() []route.Func {
+	const (
+		req  = route.InRequest
+		rf   = route.InRequest | route.InFailure
+		rof  = route.InRequest | route.InFailure | route.AnyReply
+		rtfb = route.InRequest | route.InOnReply | route.InFailure | route.InBranch
+	)
+	relay := func(name string, proto sipparse.Proto) route.Func {
+		args := "|ss"
+		return route.Func{Name: name, Args: args, From: rf, Compile: m.compileRelay(proto), Doc: "forward statefully to $du, the R-URI and all branches, or to a host and port"}
+	}
+	return []route.Func{
+		relay("t_relay", sipparse.ProtoNone), relay("t_relay_to_udp", sipparse.UDP), relay("t_relay_to_tcp", sipparse.TCP),
+		{Name: "t_forward_nonack_uri", From: req, Run: func(c *route.Ctx, _ *route.Args) int { return m.relay(c, nil) }, Doc: "as t_relay"},
+		{Name: "t_newtran", From: req, Run: m.tNewtran, Doc: "make the transaction; a retransmission is answered and ends the script"},
+		{Name: "t_check_trans", From: route.InRequest | route.AnyReply | route.InBranch, Run: m.tCheckTrans, Doc: "true if the message belongs to a transaction; retransmissions end here"},
+		{Name: "t_lookup_request", From: req, Run: func(c *route.Ctx, _ *route.Args) int {
+			if t, _ := m.lookup(c); t != nil {
+				return 1
+			}
+			return -1
+		}, Doc: "true if the request's transaction exists"},
+		{Name: "t_exists", From: route.AnyRoute, Run: func(c *route.Ctx, _ *route.Args) int { return boolRC(m.exists(c)) }, Doc: "true if a transaction exists, without using it"},
+		{Name: "t_lookup_cancel", Args: "|i", From: req, Run: m.tLookupCancel, Doc: "true if the INVITE of this CANCEL exists"},
+		{Name: "t_relay_cancel", From: req, Run: m.tRelayCancel, Doc: "cancel the INVITE of this CANCEL and end the script; true if it is unknown"},
+		{Name: "t_reply", Args: "ss", From: rof, Run: m.tReply, Doc: "stateful reply"},
+		{Name: "t_send_reply", Args: "ss", From: rof, Run: m.tReply, Doc: "stateful reply; makes the transaction when it is missing"},
+		{Name: "t_reply_error", From: rof, Run: func(c *route.Ctx, _ *route.Args) int {
+			code, reason := c.Err.Code, c.Err.Reason
+			if code == 0 {
+				code, reason = route.Status(nil)
+			}
+			return m.Reply(c, code, errorReason(c, code, reason))
+		}, Doc: "stateful reply with the last internal error"},
+		{Name: "t_retransmit_reply", From: req, Run: func(c *route.Ctx, _ *route.Args) int {
+			t, _ := m.lookup(c)
+			if t == nil || t.reply == 0 {
+				return -1
+			}
+			m.retransmit(t)
+			return 1
+		}, Doc: "send the last reply again"},
+		{Name: "t_release", From: req, Run: func(c *route.Ctx, _ *route.Args) int {
+			t, _ := m.lookup(c)
+			if t == nil {
+				return -1
+			}
+			m.release(c.Trans, t)
+			return 1
+		}, Doc: "put the transaction on the wait timer"},
+		m.armFunc("t_on_failure", armFailure, route.InFailure, rtfb, "arm a failure_route; \"0\" disarms"),
+		m.armFunc("t_on_reply", armReply, route.InOnReply, rtfb, "arm an onreply_route; \"0\" disarms"),
+		m.armFunc("t_on_branch", armBranch, route.InBranch, rf, "arm a branch_route; \"0\" disarms"),
+		{Name: "t_is_set", Args: "S", From: route.AnyRoute, Compile: m.compileIsSet, Doc: "true if branch_route, failure_route or onreply_route is armed"},
+		{Name: "t_check_status", Args: "r", From: rof | route.InBranch, Run: m.tCheckStatus, Doc: "match the status of the current or winning reply"},
+		{Name: "t_grep_status", Args: "i", From: rtfb, Run: m.tGrepStatus, Doc: "true if a branch ended with that code"},
+		{Name: "t_is_canceled", From: rtfb, Run: func(c *route.Ctx, _ *route.Args) int {
+			t, _ := m.lookup(c)
+			return boolRC(t != nil && t.flags&flagCanceled != 0)
+		}, Doc: "true if the transaction was cancelled"},
+		{Name: "t_branch_timeout", From: route.InFailure | route.InBranchFailure, Run: m.branchFlag(brTimeout), Doc: "the chosen branch ended by timer"},
+		{Name: "t_branch_replied", From: route.InFailure | route.InBranchFailure, Run: m.branchFlag(brReplied), Doc: "the chosen branch got a reply"},
+		{Name: "t_any_timeout", From: rtfb, Run: m.anyFlag(brTimeout), Doc: "a branch ended by timer"},
+		{Name: "t_any_replied", From: rtfb, Run: m.anyFlag(brReplied), Doc: "a branch got a reply"},
+		{Name: "t_is_expired", From: rtfb, Run: func(c *route.Ctx, _ *route.Args) int {
+			t, _ := m.lookup(c)
+			return boolRC(t != nil && t.endOfLife != 0 && c.P.Host.Ticks() >= t.endOfLife)
+		}, Doc: "the max lifetime has passed"},
+		{Name: "t_set_fr", Args: "i|i", From: rtfb, Run: m.tSetFR, Doc: "final response timers of this transaction: INVITE, others (ms; 0 = leave)"},
+		{Name: "t_reset_fr", From: rtfb, Run: func(c *route.Ctx, _ *route.Args) int {
+			return m.setFR(c, uint32(m.par.frInvTimer), uint32(m.par.frTimer))
+		}, Doc: "back to the default timers"},
+		{Name: "t_set_auto_inv_100", Args: "i", From: req, Run: m.flagFunc(flagAuto100), Doc: "automatic 100 on or off"},
+		{Name: "t_set_disable_6xx", Args: "i", From: rtfb, Run: m.flagFunc(flagNoFail6xx), Doc: "on: a 6xx does not end forking"},
+		{Name: "t_set_disable_internal_reply", Args: "i", From: rtfb, Run: m.flagFunc(flagNoReply), Doc: "on: a relay error is not answered by tm"},
+		{Name: "t_get_status_code", From: rof | route.InBranch, Run: func(c *route.Ctx, _ *route.Args) int {
+			t, _ := m.lookup(c)
+			if t == nil || t.status == 0 {
+				return -1
+			}
+			return int(t.status)
+		}, Doc: "last status sent upstream"},
+	}
+}
+
+func boolRC(v bool) int {
+	if v {
+		return 1
+	}
+	return -1
+}
+
+func (m *mod) compileRelay(proto sipparse.Proto) func(route.Env, *route.Args) (func(*route.Ctx) int, error) {
+	return func(_ route.Env, a *route.Args) (func(*route.Ctx) int, error) {
+		if a.N == 1 {
+			return nil, fmt.Errorf("got 1 parameter, want none or host and port")
+		}
+		if a.N == 0 && proto == sipparse.ProtoNone {
+			return func(c *route.Ctx) int { return m.relay(c, nil) }, nil
+		}
+		return func(c *route.Ctx) int {
+			t, err := c.NextHop()
+			if a.N == 2 {
+				host, _ := a.Str(c, 0)
+				port, ok := a.Int(c, 1)
+				if !ok || port < 0 || port > 65535 {
+					c.Logf(log.Err, "tm", "t_relay: bad port")
+					return -1
+				}
+				t = route.Target{Host: host, Port: uint16(port), Proto: sipparse.UDP}
+			} else if err != nil {
+				c.SetError(route.Status(err))
+				return -1
+			}
+			if proto != sipparse.ProtoNone {
+				t.Proto = proto
+			}
+			return m.relay(c, &t)
+		}, nil
+	}
+}
+
+func (m *mod) tNewtran(c *route.Ctx, _ *route.Args) int {
+	if t, _ := m.lookup(c); t != nil && c.TransState == stateFound {
+		m.retransmit(t)
+		return 0
+	} else if t != nil {
+		c.Logf(log.Err, "tm", "t_newtran: the transaction exists already")
+		return -1
+	}
+	if c.Msg.Line.Method == sipparse.ACK {
+		return 1
+	}
+	t, found, err := m.newTransaction(c)
+	if err != nil {
+		c.SetError(route.Status(err))
+		c.Logf(log.Err, "tm", "t_newtran: %v", err)
+		return -1
+	}
+	if found {
+		m.retransmit(t)
+		return 0
+	}
+	m.requestIn(c)
+	return 1
+}
+
+func (m *mod) tCheckTrans(c *route.Ctx, _ *route.Args) int {
+	if c.Msg.Line.IsReply {
+		o, _, ok := m.findReply(&c.Msg)
+		if ok {
+			m.unref(o, m.cell(o))
+		}
+		return boolRC(ok)
+	}
+	if c.Msg.Line.Method == sipparse.CANCEL {
+		return m.tLookupCancel(c, nil)
+	}
+	t, e2e := m.lookup(c)
+	if e2e {
+		return 1
+	}
+	if t == nil {
+		return -1
+	}
+	if c.TransState == stateNew {
+		return 1
+	}
+	if c.Msg.Line.Method == sipparse.ACK {
+		m.acked(c.Trans, t)
+	} else {
+		m.retransmit(t)
+	}
+	return 0
+}
+
+func (m *mod) exists(c *route.Ctx) bool {
+	if c.Trans != 0 {
+		return true
+	}
+	o, _ := m.find(&c.Msg, false)
+	if o != 0 {
+		m.unref(o, m.cell(o))
+	}
+	return o != 0
+}
+
+func (m *mod) tLookupCancel(c *route.Ctx, _ *route.Args) int {
+	o, _ := m.find(&c.Msg, true)
+	if o == 0 {
+		return -1
+	}
+	m.unref(o, m.cell(o))
+	return 1
+}
+
+func (m *mod) tRelayCancel(c *route.Ctx, _ *route.Args) int {
+	if m.tLookupCancel(c, nil) < 0 {
+		return 1
+	}
+	m.relayCancel(c, nil)
+	return 0
+}
+
+func (m *mod) tReply(c *route.Ctx, a *route.Args) int {
+	code, ok1 := a.Int(c, 0)
+	reason, ok2 := a.Str(c, 1)
+	if !ok1 || !ok2 {
+		return -1
+	}
+	return m.Reply(c, int(code), reason)
+}
+
+// armFunc is t_on_X: constant names are resolved when the script is compiled, others when it runs.
+func (m *mod) armFunc(name string, place int, kind, from route.Mask, doc string) route.Func {
+	return route.Func{Name: name, Args: "s", From: from, Doc: doc, Compile: func(e route.Env, a *route.Args) (func(*route.Ctx) int, error) {
+		if text, isConst := a.ConstStr(0); isConst {
+			if text == "0" || text == "" {
+				return func(c *route.Ctx) int { return m.arming(c, place, 0) }, nil
+			}
+			ref := e.Route(kind, text)
+			return func(c *route.Ctx) int { return m.arming(c, place, ref.Route.ID) }, nil
+		}
+		return func(c *route.Ctx) int {
+			b, _ := a.Str(c, 0)
+			for _, r := range c.P.Prog.Named {
+				if r.Kind == kind && r.Name == string(b) {
+					return m.arming(c, place, r.ID)
+				}
+			}
+			c.Logf(log.Err, "tm", "%s: there is no block %q", name, b)
+			return -1
+		}, nil
+	}}
+}
+
+func (m *mod) arming(c *route.Ctx, place int, id uint64) int {
+	c.Armed[place] = id
+	if c.TransState == stateFound || c.TransState == stateNew {
+		*m.cell(c.Trans).armed(place) = id
+	}
+	return 1
+}
+
+func (t *cell) armed(place int) *uint64 {
+	switch place {
+	case armFailure:
+		return &t.onFailure
+	case armReply:
+		return &t.onReply
+	case armBranch:
+		return &t.onBranch
+	}
+	return &t.onBranchFailure
+}
+
+func (m *mod) compileIsSet(_ route.Env, a *route.Args) (func(*route.Ctx) int, error) {
+	text, _ := a.ConstStr(0)
+	place, ok := map[string]int{"f": armFailure, "failure_route": armFailure, "b": armBranch, "branch_route": armBranch, "o": armReply, "onreply_route": armReply}[strings.ToLower(text)]
+	if !ok {
+		return nil, fmt.Errorf("%q: want branch_route, failure_route or onreply_route", text)
+	}
+	return func(c *route.Ctx) int {
+		if c.TransState == stateFound || c.TransState == stateNew {
+			return boolRC(*m.cell(c.Trans).armed(place) != 0)
+		}
+		return boolRC(c.Armed[place] != 0)
+	}, nil
+}
+
+func (m *mod) tCheckStatus(c *route.Ctx, a *route.Args) int {
+	return boolRC(m.matchStatus(c, a.RE(0)))
+}
+
+func (m *mod) matchStatus(c *route.Ctx, re *regexp.Regexp) bool {
+	if c.Msg.Line.IsReply {
+		return re.Match(c.Msg.Bytes(c.Msg.Line.StatusText))
+	}
+	code := c.ReplyCode
+	if c.Kind&(route.InFailure|route.InBranchFailure) == 0 {
+		t, _ := m.lookup(c)
+		if t == nil {
+			return false
+		}
+		code = int(t.status)
+	}
+	return re.Match(c.Scratch.Int(int64(code)))
+}
+
+func (m *mod) tGrepStatus(c *route.Ctx, a *route.Args) int {
+	code, ok := a.Int(c, 0)
+	t, _ := m.lookup(c)
+	if !ok || t == nil {
+		return -1
+	}
+	for bo := t.first; bo != 0; bo = m.branch(bo).next {
+		if int64(m.branch(bo).status) == code {
+			return 1
+		}
+	}
+	return -1
+}
+
+func (m *mod) branchFlag(bit uint32) func(*route.Ctx, *route.Args) int {
+	return func(c *route.Ctx, _ *route.Args) int {
+		t, _ := m.lookup(c)
+		if t == nil {
+			return -1
+		}
+		_, b := m.branchAt(t, c.TransBranch)
+		return boolRC(b != nil && b.flags&bit != 0)
+	}
+}
+
+func (m *mod) anyFlag(bit uint32) func(*route.Ctx, *route.Args) int {
+	return func(c *route.Ctx, _ *route.Args) int {
+		t, _ := m.lookup(c)
+		if t == nil {
+			return -1
+		}
+		for bo := t.first; bo != 0; bo = m.branch(bo).next {
+			if m.branch(bo).flags&bit != 0 {
+				return 1
+			}
+		}
+		return -1
+	}
+}
+
+func (m *mod) flagFunc(bit uint32) func(*route.Ctx, *route.Args) int {
+	return func(c *route.Ctx, a *route.Args) int {
+		n, ok := a.Int(c, 0)
+		t, err := m.ensure(c)
+		if !ok || err != nil || t == nil {
+			return -1
+		}
+		if n != 0 {
+			t.flags |= bit
+		} else {
+			t.flags &^= bit
+		}
+		return 1
+	}
+}
+
+func (m *mod) tSetFR(c *route.Ctx, a *route.Args) int {
+	inv, ok := a.Int(c, 0)
+	other, ok2 := int64(0), true
+	if a.N > 1 {
+		other, ok2 = a.Int(c, 1)
+	}
+	if !ok || !ok2 || inv < 0 || other < 0 {
+		return -1
+	}
+	return m.setFR(c, uint32(inv), uint32(other))
+}
+
+func (m *mod) setFR(c *route.Ctx, inv, other uint32) int {
+	if inv != 0 {
+		c.TimerFRInv = inv
+	}
+	if other != 0 {
+		c.TimerFR = other
+	}
+	if c.TransState == stateFound || c.TransState == stateNew {
+		t := m.cell(c.Trans)
+		if inv != 0 {
+			t.frInv = inv
+		}
+		if other != 0 {
+			t.fr = other
+		}
+	}
+	return 1
+}

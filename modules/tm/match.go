@@ -1,0 +1,305 @@
+package tm
+
+import (
+	"bytes"
+	"sync/atomic"
+
+	"kahea/cfglang/route"
+	"kahea/shm"
+	"kahea/sipparse"
+	"kahea/sipparse/edit"
+)
+
+// States of Ctx.TransState.
+const (
+	stateUnknown uint8 = iota // not looked up yet
+	stateNone                 // looked up, there is none
+	stateFound                // Ctx.Trans is the transaction
+	stateNew                  // Ctx.Trans was made by this message
+)
+
+// hashOf is the bucket of a message: Call-ID and CSeq number, as in Kamailio.
+func hashOf(msg *sipparse.Msg) (uint32, bool) {
+	cs, e := msg.CSeq()
+	if e != sipparse.OK {
+		return 0, false
+	}
+	return edit.Hash2(msg.CallID(), msg.Bytes(cs.NumText)) & (tableSize - 1), true
+}
+
+// sum is a cheap hash that tells cells of one bucket apart.
+func sum(b []byte) uint32 {
+	h := uint32(2166136261)
+	for _, c := range b {
+		h = (h ^ uint32(c)) * 16777619
+	}
+	return h
+}
+
+var cookie = []byte("z9hG4bK")
+
+// find looks a request's transaction up (RFC 3261 17.2.3); it comes with a reference. An ACK finds the INVITE it acknowledges when that
+// was answered negatively; a CANCEL finds the CANCEL's own transaction, asInvite the INVITE that it cancels. e2e is true for an ACK to a 2xx
+// whose INVITE is still known.
+func (m *mod) find(msg *sipparse.Msg, asInvite bool) (o shm.Off, e2e bool) {
+	hash, ok := hashOf(msg)
+	v, e := msg.Via1()
+	if !ok || e != sipparse.OK {
+		return 0, false
+	}
+	method := msg.Line.Method
+	want := method
+	if method == sipparse.ACK || asInvite {
+		want = sipparse.INVITE
+	}
+	branch := msg.Bytes(v.Branch)
+	rfc3261 := bytes.HasPrefix(branch, cookie)
+	s := sum(branch)
+	a := m.a
+	m.table.Lock(a, int(hash))
+	defer m.table.Unlock(a, int(hash))
+	for o = m.table.First(a, int(hash)); o != 0; o = m.table.Next(a, o) {
+		t := m.cell(o)
+		if t.flags&flagLocal != 0 || t.method != uint32(want) {
+			continue
+		}
+		req := m.request(o, t)
+		if rfc3261 {
+			if t.viaSum == s && bytes.Equal(t.viaBranch.in(req), branch) &&
+				(m.par.via1Matching == 0 || bytes.EqualFold(t.viaHost.in(req), msg.Bytes(v.Host)) && bytes.Equal(t.viaPort.in(req), msg.Bytes(v.PortText))) &&
+				(want != sipparse.OtherMethod || bytes.Equal(methodOf(req, t), msg.Bytes(msg.Line.MethodText))) {
+				m.addRef(t)
+				return o, false
+			}
+		} else if m.matchOld(t, req, msg, v, method) {
+			m.addRef(t)
+			return o, false
+		}
+		if method == sipparse.ACK && t.status >= 200 && t.status < 300 && m.sameDialog(t, req, msg) {
+			e2e = true
+		}
+	}
+	return 0, e2e
+}
+
+// methodOf is the method text of a stored request.
+func methodOf(req []byte, t *cell) []byte {
+	i := bytes.IndexByte(req, ' ')
+	return bytes.TrimLeft(req[:max(i, 0)], "\r\n\x00\t ")
+}
+
+// matchOld is the matching of RFC 2543: R-URI, From tag, Call-ID, CSeq, top Via.
+func (m *mod) matchOld(t *cell, req []byte, msg *sipparse.Msg, v *sipparse.Via, method sipparse.Method) bool {
+	if !m.sameDialog(t, req, msg) || !bytes.Equal(t.viaHost.in(req), msg.Bytes(v.Host)) || !bytes.Equal(t.viaPort.in(req), msg.Bytes(v.PortText)) ||
+		!bytes.Equal(t.viaBranch.in(req), msg.Bytes(v.Branch)) {
+		return false
+	}
+	if method == sipparse.ACK && t.status < 300 {
+		return false
+	}
+	return m.par.ruriMatching == 0 || bytes.Equal(t.ruri.in(req), msg.Bytes(msg.Line.URI))
+}
+
+// sameDialog compares what an ACK to a 2xx shares with its INVITE.
+func (m *mod) sameDialog(t *cell, req []byte, msg *sipparse.Msg) bool {
+	from, e := msg.From()
+	if e != sipparse.OK {
+		return false
+	}
+	cs, e := msg.CSeq()
+	if e != sipparse.OK {
+		return false
+	}
+	return bytes.Equal(t.callID.in(req), msg.CallID()) && bytes.Equal(t.cseq.in(req), msg.Bytes(cs.NumText)) &&
+		bytes.Equal(t.fromTag.in(req), msg.Bytes(from.Tag))
+}
+
+// findReply looks the branch up that a reply belongs to, by the branch value of our own Via; it comes with a reference to the cell.
+func (m *mod) findReply(msg *sipparse.Msg) (o shm.Off, index int, ok bool) {
+	v, e := msg.Via1()
+	if e != sipparse.OK {
+		return 0, 0, false
+	}
+	b := msg.Bytes(v.Branch)
+	if !bytes.HasPrefix(b, cookie) {
+		return 0, 0, false
+	}
+	b = b[len(cookie):]
+	hash, b, ok := takeRHex(b)
+	if !ok || len(b) < 34 || b[32] != '.' || hash >= tableSize {
+		return 0, 0, false
+	}
+	md5 := b[:32]
+	i, _, ok := takeRHex(b[33:])
+	if !ok {
+		return 0, 0, false
+	}
+	cs, e := msg.CSeq()
+	if e != sipparse.OK {
+		return 0, 0, false
+	}
+	a := m.a
+	m.table.Lock(a, int(hash))
+	defer m.table.Unlock(a, int(hash))
+	for o = m.table.First(a, int(hash)); o != 0; o = m.table.Next(a, o) {
+		t := m.cell(o)
+		if string(t.md5[:]) != string(md5) || i >= uint32(t.n) {
+			continue
+		}
+		if t.method != uint32(cs.Method) && !(cs.Method == sipparse.CANCEL && t.method == uint32(sipparse.INVITE)) {
+			continue
+		}
+		m.addRef(t)
+		return o, int(i), true
+	}
+	return 0, 0, false
+}
+
+// takeRHex reads hex digits, least significant first, up to a '.' (dropped) or the end.
+func takeRHex(b []byte) (n uint32, rest []byte, ok bool) {
+	for i := 0; i < len(b); i++ {
+		c := b[i]
+		switch {
+		case c == '.':
+			return n, b[i+1:], i > 0
+		case c-'0' <= 9:
+			c -= '0'
+		case c-'a' < 6:
+			c -= 'a' - 10
+		default:
+			return 0, nil, false
+		}
+		if i > 7 {
+			return 0, nil, false
+		}
+		n |= uint32(c) << (4 * i)
+	}
+	return n, nil, len(b) > 0
+}
+
+// lookup finds the request's transaction once and remembers it in c.
+func (m *mod) lookup(c *route.Ctx) (t *cell, e2e bool) {
+	switch c.TransState {
+	case stateFound, stateNew:
+		return m.cell(c.Trans), false
+	case stateNone:
+		return nil, false
+	}
+	o, e2e := m.find(&c.Msg, false)
+	if o == 0 {
+		if !e2e {
+			c.TransState = stateNone
+		}
+		return nil, e2e
+	}
+	c.Trans, c.TransState = o, stateFound
+	return m.cell(o), false
+}
+
+// newTransaction makes a cell of the request in hand and links it. found is true when another process was faster (or it is a
+// retransmission): c.Trans is then that one.
+func (m *mod) newTransaction(c *route.Ctx) (t *cell, found bool, err error) {
+	hash, ok := hashOf(&c.Msg)
+	v, e := c.Msg.Via1()
+	if !ok || e != sipparse.OK {
+		return nil, false, route.ErrBuild
+	}
+	msg := &c.Msg
+	o, err := m.a.Alloc(int(cellSize)+len(msg.Buf), m.tagCell)
+	if err != nil {
+		return nil, false, err
+	}
+	block := m.a.Bytes(o)
+	clear(block[:cellSize])
+	copy(block[cellSize:], msg.Buf)
+	t = m.cell(o)
+	t.reqLen = uint32(len(msg.Buf))
+	t.hash, t.method = hash, uint32(msg.Line.Method)
+	t.label = atomic.AddUint32(&m.root.Label, 1)
+	t.viaBranch, t.viaHost, t.viaPort = toSpan(v.Branch), toSpan(v.Host), toSpan(v.PortText)
+	t.viaSum = sum(msg.Bytes(v.Branch))
+	if h := msg.First(sipparse.HdrCallID); h != nil {
+		t.callID = toSpan(h.Body)
+	}
+	if cs, e := msg.CSeq(); e == sipparse.OK {
+		t.cseq = toSpan(cs.NumText)
+	}
+	if f, e := msg.From(); e == sipparse.OK {
+		t.fromTag = toSpan(f.Tag)
+	}
+	t.ruri = toSpan(msg.Line.URI)
+	md5, e := edit.BranchMD5(msg)
+	if e != sipparse.OK {
+		m.a.Free(o)
+		return nil, false, route.ErrBuild
+	}
+	t.md5 = md5
+	if msg.Line.Method == sipparse.INVITE {
+		t.flags |= flagInvite
+	}
+	if m.par.auto100 != 0 {
+		t.flags |= flagAuto100
+	}
+	if m.par.no6xx != 0 {
+		t.flags |= flagNoFail6xx
+	}
+	t.src, t.dst = toAddr(c.Recv.Src), toAddr(c.Recv.Dst)
+	t.sock, t.proto, t.conn = int16(c.Recv.Sock.Index), uint8(c.Recv.Proto), c.Recv.Conn
+	if c.Recv.Proto != sipparse.UDP {
+		t.flags |= flagStream
+	}
+	up, ok := c.ReplyDest()
+	if !ok {
+		m.a.Free(o)
+		return nil, false, route.ErrBadURI
+	}
+	t.up = toDest(&up)
+	t.fr, t.frInv, t.retr1, t.retr2 = uint32(m.par.frTimer), uint32(m.par.frInvTimer), uint32(m.par.retr1), uint32(m.par.retr2)
+	now := c.P.Host.Ticks()
+	t.born = now
+	if life := m.par.maxNonInv; t.flags&flagInvite != 0 {
+		life = m.par.maxInv
+		if life > 0 {
+			t.endOfLife = now + ticks(uint32(life))
+		}
+	} else if life > 0 {
+		t.endOfLife = now + ticks(uint32(life))
+	}
+	t.picked, t.replyFrom = -1, -1
+	t.onFailure, t.onReply, t.onBranch, t.onBranchFailure = c.Armed[armFailure], c.Armed[armReply], c.Armed[armBranch], c.Armed[armBranchFailure]
+	if c.TimerFR != 0 {
+		t.fr = c.TimerFR
+	}
+	if c.TimerFRInv != 0 {
+		t.frInv = c.TimerFRInv
+	}
+	t.msgFlags = c.Flags
+	t.ref = 2 // the table's and ours
+
+	// another worker may have made it since we looked
+	if other, _ := m.find(msg, false); other != 0 {
+		m.a.Free(o)
+		c.Trans, c.TransState = other, stateFound
+		return m.cell(other), true, nil
+	}
+	m.table.Lock(m.a, int(hash))
+	m.table.Insert(m.a, int(hash), o)
+	m.table.Unlock(m.a, int(hash))
+	c.Trans, c.TransState = o, stateNew
+	m.h.Count(m.stats.uas)
+	m.h.Count(m.stats.created)
+	return t, false, nil
+}
+
+// unlink takes a cell out of the table and drops the table's reference.
+func (m *mod) unlink(o shm.Off, t *cell) {
+	m.table.Lock(m.a, int(t.hash))
+	linked := t.link.Table != 0
+	if linked {
+		m.table.Remove(m.a, o)
+	}
+	m.table.Unlock(m.a, int(t.hash))
+	if linked {
+		m.unref(o, t)
+	}
+}

@@ -1,0 +1,193 @@
+package tm
+
+import (
+	"errors"
+	"fmt"
+
+	"kahea/cfglang/route"
+	"kahea/modules"
+	"kahea/shm"
+	"kahea/sipparse"
+	"kahea/sipparse/edit"
+)
+
+func init() {
+	modules.Register("tm", func() modules.Module {
+		return &mod{par: params{
+			frTimer: 30000, frInvTimer: 120000, wtTimer: 5000, retr1: 500, retr2: 4000, maxInv: 180000, maxNonInv: 32000,
+			auto100: 1, auto100Reason: "trying -- your call is important to us", restartFR: 1, defaultCode: 500,
+			defaultReason: "Server Internal Error", cancelMethod: 1, failureMode: 3, remap503: 1, reply408: 408, reply408Reason: "Request Timeout",
+			aggregate: 1, reparseInvite: 1, via1Matching: 1, ruriMatching: 1,
+		}}
+	})
+}
+
+var (
+	_ modules.Module       = (*mod)(nil)
+	_ modules.Setuper      = (*mod)(nil)
+	_ modules.Initer       = (*mod)(nil)
+	_ modules.WorkerIniter = (*mod)(nil)
+)
+
+// params are the module's parameters; times in milliseconds.
+type params struct {
+	frTimer, frInvTimer, wtTimer, retr1, retr2, maxInv, maxNonInv int
+	auto100                                                       int
+	auto100Reason                                                 string
+	restartFR                                                     int
+	defaultCode                                                   int
+	defaultReason                                                 string
+	cancelMethod                                                  int
+	no6xx                                                         int
+	failureMode                                                   int
+	remap503                                                      int
+	reply408                                                      int
+	reply408Reason                                                string
+	relay100                                                      int
+	aggregate                                                     int
+	reparseInvite                                                 int
+	via1Matching, ruriMatching                                    int
+	unmatchedCancel                                               int
+}
+
+type mod struct {
+	par          params
+	h            *modules.Host
+	a            *shm.Arena
+	table        shm.Table
+	root         *root
+	tag          route.TagPrefix
+	tagCell      shm.Tag
+	tagBranch    shm.Tag
+	tagReply     shm.Tag
+	tagState     shm.Tag
+	stats        stats
+	hooks        []Hook
+	auto100      []byte
+	scratch      []byte // for state that is carried to shared memory
+	spare        []*edit.List
+	parsed       sipparse.Msg // for building ACK and CANCEL
+	noEdits      edit.List
+	upstream     sipparse.Msg // for relaying a stored reply
+	localRequest *route.Route
+}
+
+// root is the entry to the module's shared memory.
+type root struct {
+	Table shm.Off
+	Label uint32 // of the next cell
+	_     uint32
+}
+
+// Timer kinds.
+const (
+	kindCell   shm.Kind = 1
+	kindBranch shm.Kind = 2
+	kindCancel shm.Kind = 3
+)
+
+func (m *mod) Exports() modules.Exports {
+	p := &m.par
+	notYet := func(name string, def int) modules.Param {
+		return modules.Param{Name: name, Type: modules.AnyParam, Doc: "only the default is there yet", Func: func(v modules.Value) error {
+			if v.IsInt && v.Int == def {
+				return nil
+			}
+			return errNotYet
+		}}
+	}
+	return modules.Exports{
+		Params: []modules.Param{
+			{Name: "fr_timer", Int: &p.frTimer, Min: 1, Max: 1 << 30, Doc: "ms until a branch without any final reply has failed, 30000"},
+			{Name: "fr_inv_timer", Int: &p.frInvTimer, Min: 1, Max: 1 << 30, Doc: "the same for an INVITE that got a provisional reply, 120000"},
+			{Name: "wt_timer", Int: &p.wtTimer, Min: 1, Max: 1 << 30, Doc: "ms that a finished transaction is kept, 5000"},
+			{Name: "retr_timer1", Int: &p.retr1, Min: 1, Max: 1 << 20, Doc: "ms until the first retransmission, 500"},
+			{Name: "retr_timer2", Int: &p.retr2, Min: 1, Max: 1 << 20, Doc: "longest ms between retransmissions, 4000"},
+			{Name: "max_inv_lifetime", Int: &p.maxInv, Doc: "ms that an INVITE transaction may live before it has a final reply, 180000; 0 = any time"},
+			{Name: "max_noninv_lifetime", Int: &p.maxNonInv, Doc: "the same for others, 32000"},
+			{Name: "auto_inv_100", Int: &p.auto100, Max: 1, Doc: "answer an INVITE with 100 at once, 1"},
+			{Name: "auto_inv_100_reason", Str: &p.auto100Reason, Doc: "its reason"},
+			{Name: "restart_fr_on_each_reply", Int: &p.restartFR, Max: 1, Doc: "each provisional reply restarts fr_inv_timer, 1"},
+			{Name: "default_code", Int: &p.defaultCode, Min: 300, Max: 699, Doc: "code of t_reply without a valid one, 500"},
+			{Name: "default_reason", Str: &p.defaultReason, Doc: "its reason"},
+			{Name: "cancel_b_method", Int: &p.cancelMethod, Max: 2, Doc: "what a CANCEL does to a branch without a reply: 0 ends it with a 487 of our own, 1 repeats the INVITE and cancels at the first provisional reply, 2 cancels at once"},
+			{Name: "disable_6xx_block", Int: &p.no6xx, Max: 1, Doc: "1: a 6xx does not end forking, 0"},
+			{Name: "failure_reply_mode", Int: &p.failureMode, Max: 3, Doc: "3: replies of earlier legs are forgotten when the failure route adds branches; 0: they count"},
+			{Name: "remap_503_500", Int: &p.remap503, Max: 1, Doc: "1: a 503 goes back as 500"},
+			{Name: "reply_408_code", Int: &p.reply408, Min: 300, Max: 699, Doc: "code of a timeout, 408"},
+			{Name: "reply_408_reason", Str: &p.reply408Reason, Doc: "its reason"},
+			{Name: "relay_100", Int: &p.relay100, Max: 1, Doc: "1: a received 100 is relayed, 0"},
+			{Name: "via1_matching", Int: &p.via1Matching, Max: 1, Doc: "compare sent-by of the top Via when matching requests, 1"},
+			{Name: "ruri_matching", Int: &p.ruriMatching, Max: 1, Doc: "compare the R-URI of an ACK or old-style request, 1"},
+			{Name: "unmatched_cancel", Int: &p.unmatchedCancel, Max: 2, Doc: "a CANCEL without its INVITE: 0 is relayed with a transaction, 1 without, 2 is dropped"},
+			notYet("aggregate_challenges", 1), notYet("reparse_invite", 1), notYet("callid_matching", 0), notYet("reply_matching", 1),
+			notYet("delayed_reply", 1), notYet("local_ack_mode", 0), notYet("pass_provisional_replies", 0), notYet("failure_exec_mode", 0),
+			notYet("faked_reply_prio", 0), notYet("dns_reuse_rcv_socket", 0), notYet("headers_mode", 0), notYet("reply_relay_mode", 1),
+			notYet("blst_503", 0), notYet("reparse_on_dns_failover", 1), notYet("e2e_cancel_reason", 1), notYet("local_cancel_reason", 1),
+		},
+		Funcs:  m.funcs(),
+		Stats:  m.stats.table(m),
+		RPC:    m.commands(),
+		Events: []string{"tm:local-request", "tm:branch-failure:NAME"},
+	}
+}
+
+var errNotYet = errors.New("not there yet: only the default value is supported")
+
+func (m *mod) Setup(h *modules.Host) error {
+	m.h = h
+	if m.par.failureMode != 0 && m.par.failureMode != 3 {
+		return fmt.Errorf("failure_reply_mode %d: %w (0 and 3 are there)", m.par.failureMode, errNotYet)
+	}
+	m.tag = route.NewTagPrefix(route.TMSignature, h.Net.Sockets[0], '-')
+	m.auto100 = []byte(m.par.auto100Reason)
+	h.Timer(kindCell, m.onCellTimer)
+	h.Timer(kindBranch, m.onBranchTimer)
+	h.Timer(kindCancel, m.onCancelTimer)
+	h.Responses = append(h.Responses, m.response)
+	h.AfterScript = append(h.AfterScript, m.afterScript)
+	return nil
+}
+
+func (m *mod) Init(h *modules.Host) error {
+	r, _, err := shm.Root[root](h.Arena, "tm")
+	if err != nil {
+		return err
+	}
+	m.root = r.Get(h.Arena)
+	if m.root.Table != 0 {
+		return m.attach(h)
+	}
+	t, err := shm.NewTable(h.Arena, tableSize, h.Arena.TagFor("tm", "table"))
+	if err != nil {
+		return fmt.Errorf("transaction table: %w", err)
+	}
+	m.root.Table = t.Off()
+	return m.attach(h)
+}
+
+func (m *mod) InitWorker(h *modules.Host, rank int) error {
+	if h.Main {
+		return nil
+	}
+	r, _, err := shm.Root[root](h.Arena, "tm")
+	if err != nil {
+		return err
+	}
+	m.root = r.Get(h.Arena)
+	return m.attach(h)
+}
+
+func (m *mod) attach(h *modules.Host) (err error) {
+	m.a = h.Arena
+	m.table, err = shm.OpenTable(m.a, m.root.Table)
+	m.tagCell, m.tagBranch = m.a.TagFor("tm", "cell"), m.a.TagFor("tm", "branch")
+	m.tagReply, m.tagState = m.a.TagFor("tm", "reply"), m.a.TagFor("tm", "state")
+	if h.Prog != nil {
+		m.localRequest = h.Prog.Find(route.InEvent, "tm:local-request")
+	}
+	return err
+}
+
+// ticks turns milliseconds into timer ticks of 1/16 s, at least one.
+func ticks(ms uint32) uint64 { return max(1, (uint64(ms)*16+999)/1000) }

@@ -1,0 +1,312 @@
+package tm
+
+import (
+	"kahea/cfglang/log"
+	"kahea/cfglang/route"
+	"kahea/shm"
+	"kahea/sipparse"
+	"kahea/sipparse/edit"
+)
+
+// response is tm's reply function: false when the reply belonged to a transaction of ours.
+func (m *mod) response(c *route.Ctx) bool {
+	o, i, ok := m.findReply(&c.Msg)
+	if !ok {
+		return true
+	}
+	t := m.cell(o)
+	bo, b := m.branchAt(t, i)
+	if b == nil {
+		m.unref(o, t)
+		return true
+	}
+	c.Trans, c.TransState, c.TransBranch = o, stateFound, i // afterScript drops the reference
+	m.h.Count(m.stats.rplReceived)
+	code := c.Msg.Line.Status
+	if cs, e := c.Msg.CSeq(); e == sipparse.OK && cs.Method == sipparse.CANCEL && t.method != uint32(sipparse.CANCEL) {
+		if code >= 200 {
+			m.a.Lock(&t.mu)
+			m.disarm(o, t, bo+shm.Off(cancelOff))
+			m.a.Unlock(&t.mu)
+		}
+		return false
+	}
+	invite := t.flags&flagInvite != 0
+	if invite && code >= 300 {
+		m.sendAck(bo, b, &c.Msg)
+	}
+	m.a.Lock(&t.mu)
+	if b.status >= 200 && !(invite && code >= 200 && code < 300) {
+		// a repeated final reply, or a late one
+		m.h.Count(m.stats.rplAbsorbed)
+		m.a.Unlock(&t.mu)
+		return false
+	}
+	b.flags |= brReplied
+	m.timersFor(o, t, bo, b, code)
+	if code < 200 && b.flags&(brCanceling|brCancelSent) == brCanceling {
+		m.sendCancel(o, t, bo, b, nil)
+	}
+	m.a.Unlock(&t.mu)
+	if !m.onReply(c, t, b) && code < 200 {
+		m.a.Lock(&t.mu)
+		if b.status < 200 {
+			b.status = code
+		}
+		m.a.Unlock(&t.mu)
+		return false
+	}
+	m.decide(c, o, t, bo, b, code)
+	return false
+}
+
+// timersFor adjusts a branch's timers to a reply. mu is held.
+func (m *mod) timersFor(o shm.Off, t *cell, bo shm.Off, b *branch, code uint16) {
+	now := m.h.Host.Ticks()
+	switch {
+	case code >= 200:
+		m.disarm(o, t, bo+shm.Off(branchOff))
+		if b.flags&brCancelSent != 0 {
+			m.disarm(o, t, bo+shm.Off(cancelOff))
+		}
+	case t.flags&flagInvite != 0:
+		if b.flags&brCancelSent != 0 {
+			return
+		}
+		if b.status < 100 || m.par.restartFR != 0 {
+			b.fr = now + ticks(t.frInv)
+			if t.endOfLife != 0 {
+				b.fr = min(b.fr, max(t.endOfLife, now+1))
+			}
+		}
+		b.nextRetr = b.fr // no retransmission any more
+		m.arm(o, t, bo+shm.Off(branchOff), b.fr, kindBranch)
+	default:
+		b.flags |= brT2
+		b.retr = t.retr2
+	}
+}
+
+// decide is what a reply (code) on branch b does to the transaction (RFC 3261 16.7). c holds the reply, or, for a reply of our own (timeout,
+// cancel), the request: then c.Msg is no reply and brFaked is set.
+func (m *mod) decide(c *route.Ctx, o shm.Off, t *cell, bo shm.Off, b *branch, code uint16) {
+	m.a.Lock(&t.mu)
+	invite := t.flags&flagInvite != 0
+	if b.status >= 200 && !(invite && code >= 200 && code < 300) {
+		m.a.Unlock(&t.mu)
+		return
+	}
+	if t.flags&flagDone != 0 {
+		if invite && code >= 200 && code < 300 {
+			// a 2xx after the final reply still passes: the caller has to end that dialog
+			b.status = code
+			m.relayUp(c, o, t, b, code)
+		}
+		b.status = max(b.status, code)
+		m.a.Unlock(&t.mu)
+		return
+	}
+	b.status = code
+	switch {
+	case code < 200:
+		if code > 100 || m.par.relay100 != 0 {
+			m.relayUp(c, o, t, b, code)
+		}
+		m.a.Unlock(&t.mu)
+		return
+	case code < 300:
+		m.relayUp(c, o, t, b, code)
+		m.a.Unlock(&t.mu)
+		m.cancelBranches(c.P, o, t, nil)
+		m.responseOut(c, o, t, int(code), &c.Msg)
+		return
+	}
+	if code >= 600 && t.flags&flagNoFail6xx == 0 {
+		t.flags |= flag6xx
+	}
+	if t.flags&flagFailure != 0 {
+		m.keepReply(c, b)
+		m.a.Unlock(&t.mu)
+		return
+	}
+	pick := m.pick(t)
+	if pick < 0 {
+		m.keepReply(c, b)
+		six := t.flags&flag6xx != 0
+		m.a.Unlock(&t.mu)
+		if six {
+			m.cancelBranches(c.P, o, t, nil)
+		}
+		return
+	}
+	if t.onFailure == 0 && !m.wanted(t.msgFlags) {
+		m.final(c, o, t, pick, b)
+		m.a.Unlock(&t.mu)
+		return
+	}
+	m.keepReply(c, b)
+	t.flags |= flagFailure
+	t.picked = int8(pick)
+	m.a.Unlock(&t.mu)
+	m.failure(c.P, o, t)
+}
+
+// pick is the branch whose reply goes back when all branches of the leg have ended; -1 while one has not. mu is held.
+func (m *mod) pick(t *cell) int {
+	best, prio := -1, 1<<30
+	for bo := t.first; bo != 0; {
+		b := m.branch(bo)
+		bo = b.next
+		if b.index < t.legFrom || b.flags&brDropped != 0 {
+			continue
+		}
+		if b.status < 200 {
+			return -1
+		}
+		if p := priority(int(b.status)); p < prio {
+			best, prio = int(b.index), p
+		}
+	}
+	return best
+}
+
+// priority orders final replies: the smallest is the best answer.
+func priority(code int) int {
+	class, rest := code/100, code%100
+	switch class {
+	case 2:
+		return rest
+	case 6:
+		return 1000 + rest
+	case 3:
+		return 3000 + rest
+	case 4:
+		switch rest {
+		case 1, 7, 15, 20, 84:
+			return 4000 + rest
+		}
+		return 4100 + rest
+	case 5:
+		if rest == 3 {
+			return 5100 + rest
+		}
+		return 5000 + rest
+	}
+	return 10000 + class
+}
+
+// keepReply stores the reply in c with its pending edits, for the case that it is picked later. mu is held.
+func (m *mod) keepReply(c *route.Ctx, b *branch) {
+	if b.flags&brFaked != 0 || !c.Msg.Line.IsReply || b.reply != 0 {
+		return
+	}
+	buf := c.Msg.Buf
+	if !c.Edits.Empty() {
+		m.scratch = c.Edits.Apply(m.scratch[:0], buf)
+		buf = m.scratch
+	}
+	if !m.store(&b.reply, &b.replyLen, buf, m.tagReply) {
+		m.h.Logf(log.Err, "tm", "shared memory exhausted: reply %d is answered by one of our own", b.status)
+		b.flags |= brFaked
+	}
+}
+
+// relayUp builds the reply in c for upstream, stores and sends it. mu is held.
+func (m *mod) relayUp(c *route.Ctx, o shm.Off, t *cell, b *branch, code uint16) {
+	buf, e := edit.AppendForwardReply(c.P.Host.Buffer(), &c.Msg, &c.Edits, route.CLenOf(sipparse.Proto(t.proto)), 0, nil)
+	if e != sipparse.OK {
+		m.h.Logf(log.Err, "tm", "reply %d can not be relayed: %v", code, e)
+		return
+	}
+	c.P.Count(c.P.Stat.FwdReplies)
+	m.h.Count(m.stats.rplRelayed)
+	if t.flags&flagDone != 0 { // a second 2xx
+		d := t.up.get(m.h.Net)
+		if err := m.h.Host.Send(&d, buf); err != nil {
+			m.h.Logf(log.Err, "tm", "send reply to %s: %v", d.Addr, err)
+		}
+		return
+	}
+	m.pushReply(o, t, buf, code, int8(b.index))
+}
+
+// final sends the picked branch's final reply upstream: the one in c when it is cur's, else the stored one, else one of our own. mu is
+// held, and let go for one of our own. relayed says that it was the branch's.
+func (m *mod) final(c *route.Ctx, o shm.Off, t *cell, pick int, cur *branch) (relayed bool) {
+	_, b := m.branchAt(t, pick)
+	code := b.status
+	if b.flags&brFaked == 0 && !(code == 503 && m.par.remap503 != 0) {
+		if b == cur && c.Msg.Line.IsReply {
+			m.relayUp(c, o, t, b, code)
+			return true
+		}
+		if b.reply != 0 {
+			m.relayStored(c, o, t, b)
+			return true
+		}
+	}
+	if code == 503 && m.par.remap503 != 0 {
+		code = 500
+	}
+	m.a.Unlock(&t.mu)
+	m.localFinal(c.P, o, t, int(code))
+	m.a.Lock(&t.mu)
+	return false
+}
+
+// relayStored relays a branch's stored reply. mu is held.
+func (m *mod) relayStored(c *route.Ctx, o shm.Off, t *cell, b *branch) {
+	msg := &m.upstream
+	if msg.Parse(m.a.Bytes(b.reply)[:b.replyLen]) != sipparse.OK {
+		return
+	}
+	buf, e := edit.AppendForwardReply(c.P.Host.Buffer(), msg, &m.noEdits, route.CLenOf(sipparse.Proto(t.proto)), 0, nil)
+	msg.Buf = nil
+	if e != sipparse.OK {
+		m.h.Logf(log.Err, "tm", "stored reply %d can not be relayed: %v", b.status, e)
+		return
+	}
+	c.P.Count(c.P.Stat.FwdReplies)
+	m.h.Count(m.stats.rplRelayed)
+	m.pushReply(o, t, buf, b.status, int8(b.index))
+}
+
+// localFinal answers the request with a code of our own, from a Ctx that holds the request.
+func (m *mod) localFinal(p *route.Proc, o shm.Off, t *cell, code int) {
+	reason := "Request Terminated"
+	switch {
+	case code == 408:
+		code, reason = m.par.reply408, m.par.reply408Reason
+	case code == 487:
+	case code == 500:
+		reason = "Server Internal Error"
+	default:
+		reason = reasonOf(code)
+	}
+	m.withRequest(p, o, t, route.InFailure, func(c *route.Ctx) {
+		m.replyLocal(c, o, t, code, []byte(reason))
+	})
+}
+
+func reasonOf(code int) string {
+	switch code {
+	case 503:
+		return "Service Unavailable"
+	case 404:
+		return "Not Found"
+	}
+	return "Error"
+}
+
+// fakeReply ends a branch with a code of our own (timeout, cancelled before it answered).
+func (m *mod) fakeReply(p *route.Proc, o shm.Off, t *cell, bo shm.Off, b *branch, code uint16) {
+	m.a.Lock(&t.mu)
+	if b.status >= 200 {
+		m.a.Unlock(&t.mu)
+		return
+	}
+	b.flags |= brFaked
+	m.disarm(o, t, bo+shm.Off(branchOff))
+	m.a.Unlock(&t.mu)
+	m.withRequest(p, o, t, route.InFailure, func(c *route.Ctx) { m.decide(c, o, t, bo, b, code) })
+}

@@ -1,0 +1,295 @@
+package tm
+
+import (
+	"errors"
+
+	"kahea/cfglang/log"
+	"kahea/cfglang/route"
+	"kahea/shm"
+	"kahea/sipparse"
+	"kahea/sipparse/edit"
+)
+
+var (
+	errNoTransaction = errors.New("there is no transaction")
+	errCanceled      = errors.New("the transaction is cancelled")
+	errNoBranch      = errors.New("no branch to send to")
+	errDropped       = errors.New("dropped by branch_route")
+)
+
+// forward adds a branch for the R-URI, if it was not used yet, and for each additional branch, then sends them (t_forward_nonack).
+// forced is a destination given by the caller, nil: $du or the R-URI. It returns > 0, or a negative code with the error recorded.
+func (m *mod) forward(c *route.Ctx, t *cell, forced *route.Target) int {
+	o := c.Trans
+	if t.flags&flagCanceled != 0 {
+		m.failed(c, errCanceled)
+		return -6
+	}
+	if t.flags&flagDone != 0 {
+		m.failed(c, errNoBranch)
+		return -1
+	}
+	if t.state == 0 || c.Kind&route.InFailure != 0 {
+		m.saveState(c, t)
+	}
+	first := int(t.n)
+	m.a.Lock(&t.mu)
+	if first > 0 && m.par.failureMode == 3 && c.Kind&route.InFailure != 0 {
+		t.legFrom = uint8(first)
+	}
+	m.a.Unlock(&t.mu)
+	var last error = errNoBranch
+	added := 0
+	if c.URIFresh {
+		if err := m.addBranch(c, o, t, c.RURI(), c.DstURI, c.Path, &c.Main, forced); err != nil {
+			last = err
+		} else {
+			added++
+		}
+		c.URIFresh = false
+	}
+	if len(c.Branches) > 0 {
+		// the branch route may change c.Branches: the list that counts is this one
+		list := c.Branches
+		c.Branches = nil
+		for i := range list {
+			b := &list[i]
+			if err := m.addBranch(c, o, t, b.URI, b.DstURI, b.Path, &b.BranchAttrs, forced); err != nil {
+				last = err
+			} else {
+				added++
+			}
+		}
+		c.Branches = list[:0]
+	}
+	if added == 0 {
+		m.failed(c, last)
+		c.Logf(log.Err, "tm", "no branch could be added: %v", last)
+		return -1
+	}
+	sent := 0
+	for i := first; i < int(t.n); i++ {
+		bo, b := m.branchAt(t, i)
+		if b == nil || b.flags&brUnsent == 0 {
+			continue
+		}
+		if m.sendBranch(c, o, t, bo, b) {
+			sent++
+		}
+	}
+	if sent == 0 {
+		m.failed(c, route.ErrSendFailed)
+		return -1
+	}
+	t.flags |= flagRelayed
+	return 1
+}
+
+// failed records what sl_reply_error and the delayed reply tell.
+func (m *mod) failed(c *route.Ctx, err error) { c.SetError(route.Status(err)) }
+
+// saveState keeps what later routes of the transaction need of the message: flags always; edits, URIs and attributes when a route or a
+// hook may run.
+func (m *mod) saveState(c *route.Ctx, t *cell) {
+	t.msgFlags = c.Flags
+	if t.onFailure|t.onReply|t.onBranch|t.onBranchFailure == 0 && !m.wanted(c.Flags) && c.AVPs.Len() == 0 && c.Edits.Empty() {
+		return
+	}
+	m.scratch = c.AppendState(m.scratch[:0])
+	if !m.store(&t.state, &t.stateLen, m.scratch, m.tagState) {
+		c.Logf(log.Err, "tm", "shared memory exhausted: state of the request is lost to later routes")
+	}
+	m.saveAVPs(c, t)
+}
+
+// saveAVPs keeps the attributes when they changed.
+func (m *mod) saveAVPs(c *route.Ctx, t *cell) {
+	if !c.AVPs.Modified {
+		return
+	}
+	c.AVPs.Modified = false
+	m.scratch = c.AVPs.AppendBinary(m.scratch[:0])
+	if !m.store(&t.avps, &t.avpsLen, m.scratch, m.tagState) {
+		c.Logf(log.Err, "tm", "shared memory exhausted: attributes are lost to later routes")
+	}
+}
+
+// addBranch resolves, runs the branch route, builds the request as it will leave, and hangs it on the transaction, unsent.
+func (m *mod) addBranch(c *route.Ctx, o shm.Off, t *cell, uri, dstURI, path []byte, attrs *route.BranchAttrs, forced *route.Target) error {
+	index := int(t.n)
+	if index >= c.P.Par.MaxBranches {
+		c.Logf(log.Err, "tm", "max_branches (%d) reached", c.P.Par.MaxBranches)
+		return errNoBranch
+	}
+	// the branch route, and building, see this branch's URI and attributes
+	oldURI, oldDst, oldPath, oldMain := c.NewURI, c.DstURI, c.Path, c.Main
+	c.Main = *attrs
+	c.DstURI, c.Path = dstURI, path
+	c.UseRURI(uri)
+	restore := func() {
+		c.DstURI, c.Path, c.Main = oldDst, oldPath, oldMain
+		c.UseRURI(oldURI)
+	}
+	if t.onBranch != 0 {
+		if r := c.P.Prog.ByID(t.onBranch); r != nil {
+			saved := m.edits(c)
+			oldBranch := c.TransBranch
+			c.TransBranch = index
+			code, flow := c.RunTop(r, route.InBranch)
+			c.TransBranch = oldBranch
+			old := restore
+			restore = func() { c.Edits.CopyFrom(saved); m.giveEdits(saved); old() }
+			if flow&route.FlowDrop != 0 && code == 0 {
+				restore()
+				return errDropped
+			}
+		}
+	}
+	defer restore()
+	var target route.Target
+	var err error
+	switch {
+	case forced != nil:
+		target = *forced
+	default:
+		target, err = c.NextHop()
+	}
+	if err != nil {
+		return err
+	}
+	d, err := c.Resolve(target, c.Main.ForceSock)
+	if err != nil {
+		return err
+	}
+	d.Flags, d.Conn = c.FwdFlags, c.Main.OTCPID
+	id := edit.AppendBranch(c.Scratch.Tail(64), t.hash, t.md5[:], uint32(index))
+	id = c.Scratch.Keep(id)
+	buf, err := c.AppendRequest(c.P.Host.Buffer(), &d, c.NewURI, c.Path, id)
+	if err != nil {
+		return err
+	}
+	bo, err := m.a.Alloc(int(branchSize)+len(buf), m.tagBranch)
+	if err != nil {
+		return err
+	}
+	block := m.a.Bytes(bo)
+	clear(block[:branchSize])
+	copy(block[branchSize:], buf)
+	b := m.branch(bo)
+	b.cell, b.to, b.bufLen = o, toDest(&d), uint32(len(buf))
+	b.flags, b.bflags, b.otcp = brUnsent, c.Main.Flags, c.Main.OTCPID
+	b.uri = ruriSpan(buf)
+	if d.Proto != sipparse.UDP {
+		b.flags |= brStream
+	}
+	if !m.saveAttrs(c, b) {
+		m.a.Free(bo)
+		return route.ErrNoMemory
+	}
+	m.a.Lock(&t.mu)
+	b.index = t.n
+	if t.last == 0 {
+		t.first = bo
+	} else {
+		m.branch(t.last).next = bo
+	}
+	t.last = bo
+	t.n++
+	m.a.Unlock(&t.mu)
+	return nil
+}
+
+// edits and giveEdits keep a pool of lists for what a branch route may change.
+func (m *mod) edits(c *route.Ctx) *edit.List {
+	var l *edit.List
+	if n := len(m.spare); n > 0 {
+		l = m.spare[n-1]
+		m.spare = m.spare[:n-1]
+	} else {
+		l = new(edit.List)
+	}
+	l.CopyFrom(&c.Edits)
+	return l
+}
+
+func (m *mod) giveEdits(l *edit.List) { m.spare = append(m.spare, l) }
+
+// ruriSpan is where the R-URI stands in a built request.
+func ruriSpan(b []byte) span {
+	i := 0
+	for i < len(b) && b[i] != ' ' {
+		i++
+	}
+	j := i + 1
+	for j < len(b) && b[j] != ' ' {
+		j++
+	}
+	return span{uint32(i + 1), uint32(max(0, j-i-1))}
+}
+
+// saveAttrs keeps the branch's texts that later routes may ask for.
+func (m *mod) saveAttrs(c *route.Ctx, b *branch) bool {
+	a := &c.Main
+	if len(a.RUID)+len(a.LocationUA)+len(a.Instance)+len(c.DstURI)+len(c.Path) == 0 {
+		return true
+	}
+	if len(a.RUID) > 255 || len(a.LocationUA) > 255 || len(a.Instance) > 255 || len(c.DstURI) > 0xffff || len(c.Path) > 0xffff {
+		return false
+	}
+	m.scratch = append(append(append(append(append(m.scratch[:0], a.RUID...), a.LocationUA...), a.Instance...), c.DstURI...), c.Path...)
+	b.ruidLen, b.uaLen, b.instLen = uint8(len(a.RUID)), uint8(len(a.LocationUA)), uint8(len(a.Instance))
+	b.dstLen, b.pathLen = uint16(len(c.DstURI)), uint16(len(c.Path))
+	var n uint32
+	return m.store(&b.attrs, &n, m.scratch, m.tagBranch)
+}
+
+// texts are what saveAttrs kept.
+func (m *mod) texts(b *branch) (ruid, ua, instance, dst, path []byte) {
+	if b.attrs == 0 {
+		return
+	}
+	x := m.a.Bytes(b.attrs)
+	take := func(n int) []byte { y := x[:n]; x = x[n:]; return y }
+	return take(int(b.ruidLen)), take(int(b.uaLen)), take(int(b.instLen)), take(int(b.dstLen)), take(int(b.pathLen))
+}
+
+// sendBranch sends a new branch and starts its timers.
+func (m *mod) sendBranch(c *route.Ctx, o shm.Off, t *cell, bo shm.Off, b *branch) bool {
+	d := b.to.get(c.P.Net)
+	now := c.P.Host.Ticks()
+	m.a.Lock(&t.mu)
+	b.flags &^= brUnsent
+	b.retr = t.retr1
+	b.fr = now + ticks(t.fr)
+	if t.endOfLife != 0 {
+		b.fr = min(b.fr, t.endOfLife)
+	}
+	b.nextRetr = now + ticks(b.retr)
+	next := b.fr
+	if b.flags&brStream == 0 {
+		next = min(next, b.nextRetr)
+	}
+	m.arm(o, t, bo+shm.Off(branchOff), next, kindBranch)
+	m.a.Unlock(&t.mu)
+	err := c.SendRequest(&d, m.buffer(bo, b))
+	if err == nil {
+		c.P.Count(c.P.Stat.FwdRequests)
+		m.h.Count(m.stats.uac)
+		return true
+	}
+	c.Logf(log.Err, "tm", "branch %d to %s: %v", b.index, d.Addr, err)
+	m.a.Lock(&t.mu)
+	b.status = 503 // as if the next hop had said so
+	b.flags |= brFaked
+	m.disarm(o, t, bo+shm.Off(branchOff))
+	m.a.Unlock(&t.mu)
+	return false
+}
+
+// resend sends a branch's request again.
+func (m *mod) resend(bo shm.Off, b *branch) {
+	d := b.to.get(m.h.Net)
+	if err := m.h.Host.Send(&d, m.buffer(bo, b)); err != nil {
+		m.h.Logf(log.Err, "tm", "retransmission to %s: %v", d.Addr, err)
+	}
+}
