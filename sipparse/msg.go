@@ -173,39 +173,39 @@ func (m *Msg) scan(buf []byte, i int) Err {
 		} else {
 			m.first[t] = x
 		}
+		var e Err
 		switch t {
 		case HdrVia:
-			if e := m.vias(h.Body, x-1, prev == 0); e != OK {
-				if prev == 0 {
-					m.first[HdrVia] = 0 // no message without a good first Via field
-				}
-				m.Hdrs = hdrs
-				return e
-			}
+			e = m.vias(h.Body, x-1, prev == 0)
 		case HdrContentLength:
-			if prev != 0 {
-				if !m.Lenient {
-					m.Hdrs = hdrs
-					return ErrDuplicate
+			if prev == 0 {
+				if v, ok := number(buf[j:k], maxContentLength); ok {
+					m.clen = int(v)
+				} else {
+					e = ErrContentLength
 				}
-				break
+			} else if !m.Lenient {
+				e = ErrDuplicate
 			}
-			v, ok := number(buf[j:k], maxContentLength)
-			if !ok {
-				m.Hdrs = hdrs
-				return ErrContentLength
-			}
-			m.clen = int(v)
 		case HdrFrom, HdrTo, HdrCallID, HdrCSeq:
 			if prev != 0 && !m.Lenient {
-				m.Hdrs = hdrs
-				return ErrDuplicate
+				e = ErrDuplicate
 			}
 		case HdrMaxForwards:
 			if prev != 0 {
-				m.Hdrs = hdrs
-				return ErrDuplicate
+				e = ErrDuplicate
 			}
+		}
+		if e != OK {
+			// the field is not there for those who go on without it
+			m.Hdrs = hdrs[:x-1]
+			m.last[t] = prev
+			if prev != 0 {
+				hdrs[prev-1].Next = -1
+			} else {
+				m.first[t] = 0
+			}
+			return e
 		}
 	}
 	m.Hdrs = hdrs
@@ -238,6 +238,9 @@ func (m *Msg) vias(at Span, hdr int32, first bool) Err {
 		}
 		if e := ParseVia(m.Buf, at, v); e != OK {
 			v.Whole.Len = 0
+			if m.via2.Hdr == hdr {
+				m.via2.Whole.Len = 0 // it stood in the same field
+			}
 			return e
 		}
 		v.Hdr = hdr

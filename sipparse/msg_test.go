@@ -351,6 +351,14 @@ func FuzzMsg(f *testing.F) {
 		if !bytes.Equal(before, in) {
 			t.Fatal("the buffer was written to")
 		}
+		for i, h := range m.Hdrs {
+			if h.Next >= 0 && (int(h.Next) <= i || int(h.Next) >= len(m.Hdrs) || m.Hdrs[h.Next].Type != h.Type) {
+				t.Fatalf("chain of %d: %+v", i, h)
+			}
+		}
+		if v, e2 := m.Via2(); e == OK && e2 == OK && int(v.Hdr) >= len(m.Hdrs) {
+			t.Fatalf("second via in field %d", v.Hdr)
+		}
 		if e != OK || m.Complete() != OK {
 			return
 		}
@@ -361,9 +369,6 @@ func FuzzMsg(f *testing.F) {
 				t.Fatalf("field %d: %+v does not begin at %d", i, *h, len(out))
 			}
 			out = append(out, in[h.Off:h.End]...)
-			if h.Next >= 0 && (int(h.Next) <= i || m.Hdrs[h.Next].Type != h.Type) {
-				t.Fatalf("chain of %d: %+v", i, *h)
-			}
 		}
 		if int(m.HdrEnd) != len(out) {
 			t.Fatalf("fields end at %d, HdrEnd %d", len(out), m.HdrEnd)

@@ -92,13 +92,12 @@ func play(in []byte, step int) (replies, pongs int, closed bool) {
 func TestFramer(t *testing.T) {
 	const msg = "OPTIONS sip:x SIP/2.0\r\nX: y\r\n"
 	for _, c := range []struct {
-		name     string
-		f        Framer
-		in       string
-		kind     FrameKind
-		skip, n  int
-		e        Err
-		whatever bool
+		name    string
+		f       Framer
+		in      string
+		kind    FrameKind
+		skip, n int
+		e       Err
 	}{
 		{name: "empty", kind: FrameNeedMore},
 		{name: "blanks are dropped", in: " \r\n\t", kind: FrameNeedMore, n: 4},

@@ -8,8 +8,7 @@ func Hash2(a, b []byte) uint32 {
 
 // CoreHash is core_hash of Kamailio, used for the transaction table and for $(...{s.corehash}); size is a power of two, 0: not masked.
 func CoreHash(a, b []byte, size uint32) uint32 {
-	h := mix(mix(0, a), b)
-	h += h>>11 + h>>13 + h>>23
+	h := Hash2(a, b)
 	if size != 0 {
 		h &= size - 1
 	}

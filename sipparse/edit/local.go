@@ -34,7 +34,7 @@ func appendLocal(dst []byte, m *sipparse.Msg, method string, to, extra []byte) [
 				continue
 			}
 		case sipparse.HdrCSeq:
-			if c, e := m.CSeq(); e == sipparse.OK {
+			if c, e := m.CSeq(); e == sipparse.OK && h == m.First(sipparse.HdrCSeq) {
 				dst = append(dst, m.Buf[h.Off:c.MethodText.Off]...)
 				dst = append(dst, method...)
 				dst = append(dst, '\r', '\n')
