@@ -43,6 +43,8 @@ type Options struct {
 	MaxBackoff  time.Duration // longest delay before a restart; 0: 5 s
 	Dumpable    bool          // children set PR_SET_DUMPABLE again (lost by a change of uid)
 	Status      func()        // called on USR1
+	// Silent gives the children /dev/null as stdin and stdout, SilentErr as stderr too (daemon mode: nobody who started the server waits for its end).
+	Silent, SilentErr bool
 }
 
 // Manager is main's half: it starts, watches and ends the children, and handles signals (core.md 11.3).
@@ -63,6 +65,8 @@ type Manager struct {
 	restarts []time.Time
 	last     unix.WaitStatus // of the last reaped child
 	env      []string
+	stdio    [3]uintptr
+	null     int // -1: none
 
 	mu sync.Mutex // guards the ctl of the processes, for Send
 }
@@ -124,7 +128,19 @@ func New(o Options) (*Manager, error) {
 	if err != nil {
 		return nil, err
 	}
+	null, stdio := -1, [3]uintptr{0, 1, 2}
+	if o.Silent || o.SilentErr {
+		if null, err = unix.Open("/dev/null", unix.O_RDWR|unix.O_CLOEXEC, 0); err != nil {
+			unix.Close(conf)
+			return nil, fmt.Errorf("/dev/null: %w", err)
+		}
+		stdio[0], stdio[1] = uintptr(null), uintptr(null)
+		if o.SilentErr {
+			stdio[2] = uintptr(null)
+		}
+	}
 	m := &Manager{
+		null: null, stdio: stdio,
 		o: o, conf: conf, spawn: newSpawner(), handlers: map[uint8]func(int, []byte, []int){},
 		sigs: make(chan os.Signal, 64), stop: make(chan struct{}), quit: make(chan struct{}), env: environ(o.Env),
 	}
@@ -241,7 +257,7 @@ func (m *Manager) launch(p *process) error {
 		Fds: len(p.Fds), Handover: len(p.handover), Restarted: p.generation > 0, Dumpable: m.o.Dumpable,
 	}
 	fds := append(append([]int{}, p.Fds...), p.handover...)
-	pid, c, err := m.spawn.start(h, m.o.Name, m.env, m.o.Arena.FD(), m.conf, fds)
+	pid, c, err := m.spawn.start(h, m.o.Name, m.env, m.stdio, m.o.Arena.FD(), m.conf, fds)
 	if err != nil {
 		return err
 	}
@@ -302,6 +318,9 @@ func (m *Manager) Close() {
 	close(m.quit)
 	m.spawn.close()
 	unix.Close(m.conf)
+	if m.null >= 0 {
+		unix.Close(m.null)
+	}
 	for _, p := range m.procs {
 		closeAll(p.Fds)
 	}

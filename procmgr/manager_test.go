@@ -29,6 +29,10 @@ func TestMain(m *testing.M) {
 	switch {
 	case IsChild():
 		childMain()
+	case os.Getenv("KAHEA_TEST_MAIN") == "daemon":
+		os.Exit(daemonMain())
+	case os.Getenv("KAHEA_TEST_MAIN") == "drop":
+		os.Exit(dropMain())
 	case os.Getenv("KAHEA_TEST_MAIN") != "":
 		os.Unsetenv("KAHEA_TEST_MAIN")
 		os.Exit(mainMain())
@@ -82,6 +86,9 @@ func childMain() {
 		os.Exit(1)
 	case "dies early":
 		os.Exit(7)
+	case "binds":
+		gs, _ := os.Getgroups()
+		say("%d %d %v %s", os.Getuid(), os.Getgid(), gs, bindLow())
 	case "dies at once if restarted":
 		if c.Restarted {
 			os.Exit(0)

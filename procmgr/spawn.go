@@ -46,7 +46,7 @@ func (s *spawner) do(f func()) {
 func (s *spawner) close() { close(s.work); <-s.done }
 
 // start starts one child and returns its pid and main's end of its control channel.
-func (s *spawner) start(h hello, name string, env []string, arena, conf int, fds []int) (pid int, c *Control, err error) {
+func (s *spawner) start(h hello, name string, env []string, stdio [3]uintptr, arena, conf int, fds []int) (pid int, c *Control, err error) {
 	pair, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_SEQPACKET|unix.SOCK_CLOEXEC, 0)
 	if err != nil {
 		return 0, nil, fmt.Errorf("control socketpair: %w", err)
@@ -60,7 +60,7 @@ func (s *spawner) start(h hello, name string, env []string, arena, conf int, fds
 		unix.Close(pair[0])
 		return 0, nil, fmt.Errorf("write hello: %w", err)
 	}
-	files := []uintptr{0, 1, 2, fdControl: uintptr(pair[1]), fdArena: uintptr(arena), fdConfig: uintptr(conf)}
+	files := []uintptr{stdio[0], stdio[1], stdio[2], fdControl: uintptr(pair[1]), fdArena: uintptr(arena), fdConfig: uintptr(conf)}
 	for _, fd := range fds {
 		files = append(files, uintptr(fd))
 	}
