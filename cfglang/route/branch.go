@@ -44,7 +44,16 @@ func (c *Ctx) AddBranch(b Branch) bool {
 	return true
 }
 
-// AppendState and LoadState carry the routing state of a request (flags, URIs, branch attributes, edits, attributes) to shared memory and back:
+// RecordRoute is a pending record_route(): texts lie in scratch memory.
+type RecordRoute struct {
+	On     bool
+	User   []byte // user part, nil: none
+	Params []byte // further parameters with their ';'
+	Preset []byte // whole lines instead (record_route_preset)
+	Adv    []byte // record_route_advertised_address
+}
+
+// AppendState and LoadState carry the routing state of a request (flags, URIs, branch attributes, Record-Route, edits) to shared memory and back:
 // tm keeps it so that failure and branch routes run on what the request route left.
 func (c *Ctx) AppendState(dst []byte) []byte {
 	dst = binary.LittleEndian.AppendUint32(dst, c.Flags)
@@ -63,6 +72,9 @@ func (c *Ctx) AppendState(dst []byte) []byte {
 	if c.DstURI != nil {
 		bits |= 8
 	}
+	if c.RR.On {
+		bits |= 16
+	}
 	dst = append(dst, bits, byte(c.FwdFlags), byte(c.RplFlags))
 	dst = binary.LittleEndian.AppendUint16(dst, c.AdvPort)
 	dst = appendBytes(dst, c.AdvHost)
@@ -70,11 +82,10 @@ func (c *Ctx) AppendState(dst []byte) []byte {
 	dst = appendBytes(dst, c.DstURI)
 	dst = appendBytes(dst, c.Path)
 	dst = appendAttrs(dst, &c.Main)
-	at := len(dst)
-	dst = append(dst, 0, 0, 0, 0)
-	dst = c.Edits.AppendBinary(dst)
-	binary.LittleEndian.PutUint32(dst[at:], uint32(len(dst)-at-4))
-	return c.AVPs.AppendBinary(dst)
+	for _, p := range [...][]byte{c.RR.User, c.RR.Params, c.RR.Preset, c.RR.Adv} {
+		dst = appendBytes(dst, p)
+	}
+	return c.Edits.AppendBinary(dst)
 }
 
 // LoadState restores what AppendState wrote; texts are copied into scratch memory.
@@ -90,16 +101,15 @@ func (c *Ctx) LoadState(b []byte) error {
 	c.DstURI = c.copyOrNil(d.bytes(), bits&8 != 0)
 	c.Path = c.copyOrNil(d.bytes(), false)
 	c.loadAttrs(&d, &c.Main)
-	ed := d.bytes()
+	c.RR = RecordRoute{On: bits&16 != 0}
+	for _, p := range [...]*[]byte{&c.RR.User, &c.RR.Params, &c.RR.Preset, &c.RR.Adv} {
+		*p = c.copyOrNil(d.bytes(), false)
+	}
 	if d.bad {
 		return ErrCorrupt
 	}
 	c.uriState = 0
-	if err := c.Edits.Load(ed); err != nil {
-		return err
-	}
-	_, err := c.AVPs.Load(c, d.b)
-	return err
+	return c.Edits.Load(d.b)
 }
 
 func (c *Ctx) copyOrNil(b []byte, keepEmpty bool) []byte {

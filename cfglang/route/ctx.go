@@ -53,6 +53,9 @@ type Ctx struct {
 	XFlags uint64
 	AVPs   AVPs
 
+	// RR is what record_route() asked for; the lines are made when the destination is known.
+	RR RecordRoute
+
 	ForceRPort, AddLocalRPort bool
 	AdvHost                   []byte // set_advertised_address
 	AdvPort                   uint16
@@ -103,6 +106,7 @@ func (c *Ctx) reset() {
 	c.URIFresh = true
 	c.Flags, c.XFlags = 0, 0
 	c.ForceRPort, c.AddLocalRPort = false, false
+	c.RR = RecordRoute{}
 	c.AdvHost, c.AdvPort = nil, 0
 	c.FwdFlags, c.RplFlags = 0, 0
 	c.Faked = false

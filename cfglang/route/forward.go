@@ -172,6 +172,9 @@ func (c *Ctx) AppendRequest(dst []byte, d *Dest, ruri, path, branch []byte) ([]b
 	if len(path) > 0 {
 		o.Path = c.Scratch.Concat([]byte("Route: "), path, []byte("\r\n"))
 	}
+	if c.RR.On && c.P.RecordRoute != nil {
+		o.Front = c.P.RecordRoute(c, d)
+	}
 	b, e := edit.AppendRequest(dst, &c.Msg, &c.Edits, &o)
 	if e != sipparse.OK {
 		return b, ErrBuild

@@ -34,6 +34,9 @@ type Proc struct {
 	AfterScript        []func(c *Ctx)
 	Responses          []func(c *Ctx) bool
 
+	// RecordRoute makes the Record-Route lines of a request that leaves to d (module rr).
+	RecordRoute func(c *Ctx, d *Dest) []byte
+
 	timers     [64]func(o shm.Off)
 	free       []*Ctx
 	msgID      uint32

@@ -4,6 +4,7 @@
 package all
 
 import (
+	_ "kahea/modules/rr"
 	_ "kahea/modules/sl"
 	_ "kahea/modules/tm"
 )

@@ -122,12 +122,12 @@ func (m *mod) addBranch(c *route.Ctx, o shm.Off, t *cell, uri, dstURI, path []by
 		return errNoBranch
 	}
 	// the branch route, and building, see this branch's URI and attributes
-	oldURI, oldDst, oldPath, oldMain := c.NewURI, c.DstURI, c.Path, c.Main
+	oldURI, oldDst, oldPath, oldMain, oldRR := c.NewURI, c.DstURI, c.Path, c.Main, c.RR
 	c.Main = *attrs
 	c.DstURI, c.Path = dstURI, path
 	c.UseRURI(uri)
 	restore := func() {
-		c.DstURI, c.Path, c.Main = oldDst, oldPath, oldMain
+		c.DstURI, c.Path, c.Main, c.RR = oldDst, oldPath, oldMain, oldRR
 		c.UseRURI(oldURI)
 	}
 	if t.onBranch != 0 {

@@ -12,8 +12,10 @@ type RequestOpts struct {
 	RURI []byte   // nil: as received
 	Via  *ViaOpts // nil: no Via is added
 	Recv Received
-	Path []byte // Route header lines (Path vector), whole lines: they go before the first Route, or behind our Via if there is none
-	CLen CLen
+	// Front are whole lines that go before the first header field (Record-Route lines, which depend on where the request is sent).
+	Front []byte
+	Path  []byte // Route header lines (Path vector), whole lines: they go before the first Route, or behind our Via if there is none
+	CLen  CLen
 }
 
 // CLen is the rule for Content-Length (core.md 9.2): UDP corrects only if the body or header was changed, never adds; streams always.
@@ -36,6 +38,10 @@ func AppendRequest(dst []byte, m *sipparse.Msg, l *List, o *RequestOpts) ([]byte
 		c.to(m.Line.URI.Off)
 		c.dst = append(c.dst, o.RURI...)
 		c.skip(m.Line.URI.End())
+	}
+	if len(o.Front) > 0 {
+		c.through(m.Hdrs[0].Off)
+		c.dst = append(c.dst, o.Front...)
 	}
 	vh := &m.Hdrs[via.Hdr]
 	route := m.First(sipparse.HdrRoute)

@@ -1,0 +1,159 @@
+package rr
+
+import (
+	"bytes"
+	"strconv"
+
+	"kahea/cfglang/log"
+	"kahea/cfglang/route"
+	"kahea/sipparse"
+)
+
+func (m *mod) recordRoute(c *route.Ctx, a *route.Args) int {
+	if c.RR.On {
+		c.Logf(log.Err, "rr", "record_route: was already called for this request")
+		return -1
+	}
+	if a.N > 0 {
+		p, ok := a.Str(c, 0)
+		if !ok {
+			return -1
+		}
+		c.RR.Params = c.Scratch.Concat(p, c.RR.Params)
+	}
+	if m.addUsername != 0 {
+		if u, b, ok := c.ParsedRURI(); ok && !u.User.Empty() {
+			c.RR.User = c.Scratch.Copy(u.User.In(b))
+		}
+	}
+	c.RR.On = true
+	return 1
+}
+
+func (m *mod) preset(c *route.Ctx, a *route.Args) int {
+	if c.RR.On {
+		return -1
+	}
+	var lines []byte
+	for i := a.N - 1; i >= 0; i-- { // the second address stands on top
+		addr, ok := a.Str(c, i)
+		if !ok {
+			return -1
+		}
+		line := append(c.Scratch.Tail(len(addr)+256), "Record-Route: <sip:"...)
+		line = append(line, addr...)
+		line = m.appendTail(c, line, a.N > 1)
+		lines = c.Scratch.Concat(lines, c.Scratch.Keep(line))
+	}
+	c.RR.Preset, c.RR.On = lines, true
+	return 1
+}
+
+func (m *mod) addParam(c *route.Ctx, a *route.Args) int {
+	p, ok := a.Str(c, 0)
+	if !ok || len(p) == 0 {
+		return -1
+	}
+	if p[0] != ';' {
+		p = c.Scratch.Concat([]byte(";"), p)
+	}
+	c.RR.Params = c.Scratch.Concat(c.RR.Params, p)
+	return 1
+}
+
+func (m *mod) removeRecordRoute(c *route.Ctx, _ *route.Args) int {
+	on := c.RR.On
+	c.RR = route.RecordRoute{}
+	if on {
+		return 1
+	}
+	return -1
+}
+
+// lines are the Record-Route lines for a request that leaves to d: one, or two when it leaves from another socket than it came in by;
+// the one for the way it leaves stands on top.
+func (m *mod) lines(c *route.Ctx, d *route.Dest) []byte {
+	if c.RR.Preset != nil {
+		return c.RR.Preset
+	}
+	in := c.Recv.Sock
+	b := c.Scratch.Tail(512 + 2*len(c.RR.Params))
+	if b == nil {
+		return nil
+	}
+	two := m.enableDoubleRR != 0 && in != d.Sock
+	if two {
+		b = m.appendLine(c, b, d.Sock, true)
+	}
+	return c.Scratch.Keep(m.appendLine(c, b, in, two))
+}
+
+func (m *mod) appendLine(c *route.Ctx, b []byte, s *route.Socket, two bool) []byte {
+	b = append(b, "Record-Route: <sip:"...)
+	if c.RR.User != nil {
+		b = append(b, c.RR.User...)
+		b = append(b, '@')
+	}
+	host, port, always := s.ViaHost()
+	b = append(b, host...)
+	if always || port != 5060 {
+		b = append(b, ':')
+		b = strconv.AppendUint(b, uint64(port), 10)
+	}
+	if s.Proto != sipparse.UDP {
+		b = append(b, ";transport="...)
+		b = append(b, s.Proto.String()...)
+	}
+	return m.appendTail(c, b, two)
+}
+
+// appendTail appends r2, lr, ftag and further parameters and ends the line.
+func (m *mod) appendTail(c *route.Ctx, b []byte, two bool) []byte {
+	if two {
+		b = append(b, ";r2=on"...)
+	}
+	b = append(b, ";lr"...)
+	if m.enableFullLR != 0 {
+		b = append(b, "=on"...)
+	}
+	if m.appendFromTag != 0 {
+		if f, e := c.Msg.From(); e == sipparse.OK && !f.Tag.Empty() {
+			b = append(b, ";ftag="...)
+			b = append(b, c.Msg.Bytes(f.Tag)...)
+		}
+	}
+	b = append(b, c.RR.Params...)
+	return append(b, ">\r\n"...)
+}
+
+// isDirection compares the ftag parameter of the followed Route entry with the From tag.
+func (m *mod) isDirection(_ route.Env, a *route.Args) (func(*route.Ctx) int, error) {
+	text, _ := a.ConstStr(0)
+	up := false
+	switch text {
+	case "downstream":
+	case "upstream":
+		up = true
+	default:
+		return nil, errDirection
+	}
+	return func(c *route.Ctx) int {
+		params, ok := routed(c)
+		if !ok {
+			return -1
+		}
+		ftag, ok := sipparse.Param(params, "ftag")
+		f, e := c.Msg.From()
+		if !ok || len(ftag) == 0 || e != sipparse.OK {
+			return boolRC(!up)
+		}
+		return boolRC(bytes.Equal(ftag, c.Msg.Bytes(f.Tag)) != up)
+	}, nil
+}
+
+func boolRC(v bool) int {
+	if v {
+		return 1
+	}
+	return -1
+}
