@@ -32,7 +32,7 @@ func prepare(t testing.TB, a *Arena, slot int, role string, args ...string) *exe
 	f := os.NewFile(uintptr(must(dup(a.FD()))), "memfd")
 	t.Cleanup(func() { f.Close() })
 	cmd := exec.Command("/proc/self/exe", args...)
-	cmd.Env = append(os.Environ(), childRole+"="+role, "SLOT="+strconv.Itoa(slot), "GOMAXPROCS=1")
+	cmd.Env = append(os.Environ(), childRole+"="+role, "SLOT="+strconv.Itoa(slot), "GOMAXPROCS=1", "GORACE=atexit_sleep_ms=0")
 	cmd.ExtraFiles = []*os.File{f}
 	cmd.Stderr = os.Stderr
 	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL} // a test that panics leaves no process
@@ -251,6 +251,7 @@ func writer(a *Arena, n int) {
 			if err != ErrFull {
 				panic(err)
 			}
+			yieldCPU()
 		}
 	}
 }

@@ -58,7 +58,7 @@ func closeFD(fd int) error   { return unix.Close(fd) }
 
 // futexPatience bounds a wait. A process may be killed between releasing a lock and waking, or between being woken and taking the
 // lock; both lose the wake-up, so a waiter looks again by itself.
-var futexPatience = unix.Timespec{Nsec: 50e6}
+var futexPatience = unix.Timespec{Nsec: 10e6}
 
 func futexWait(word *uint32, while uint32) {
 	ts := futexPatience
