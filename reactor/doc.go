@@ -1,0 +1,48 @@
+// Package reactor moves bytes between sockets and a Handler, in one process of a server and between its processes.
+//
+// # A worker
+//
+// Every process that sends or receives runs one Worker: NewWorker, then Run on some goroutine until Stop. All methods of the Handler, everything given to
+// Post, and the done of Await run on one goroutine, the loop; so what they touch needs no lock. Post, Await, Stop and SetSender may be called from
+// anywhere, everything else only on the loop. The loop must not wait: what waits goes through Await.
+//
+// The loop is gnet's (one engine, one event loop). RoleTCPMain alone has an epoll loop of its own: none of its sockets is one that gnet reads.
+//
+//   - RoleUDP: opens its socket of the listener's reuseport group itself (engine.go, token: how gnet watches a socket without reading from it), drains it with
+//     recvmmsg into the receive area (rx.go), hands each datagram to the Handler, and answers with sendmmsg when the batch is done. While there
+//     is traffic it waits by itself (wait.go); IdleAfter later it goes back to gnet.
+//   - RoleTCPMain and RoleTCPWorker: below.
+//   - RolePlain: no socket to read. It sends UDP from the senders that main has opened (OpenSenders) and TCP through the owners' inboxes.
+//
+// Every 1/16 s the Handler's Tick is called: the loop looks at the clock while it polls, a goroutine (metronome) rings the doorbell while it rests.
+//
+// # Buffers
+//
+// Packet.Buf lies in the receive area (UDP) or gnet's read buffer (TCP) and is good until Receive returns. Keep takes it out of there. What is sent is copied
+// into the batch, unless it was built in Buffer. A warm UDP worker allocates nothing a message (alloc_test.go).
+//
+// # Nothing is lost
+//
+// Main keeps a duplicate of every UDP worker's socket and receive area (Steering). When a worker dies, its datagrams queue up in its socket. The
+// successor, which gets both as Config.Fds, opens its own socket and in the same step re-attaches the steering program, so that the dead worker's
+// sources come to the new socket; then it handles what stood in the receive area and was not answered, empties the old socket, and two ticks later closes it
+// and tells main (Config.Drained), which closes the last duplicate. Messages of the interrupted batch may be handled twice, as retransmissions are. The message that the
+// dead worker had in hand gets a second chance; a message that has killed twice is dropped by all workers (MessageInHand, Stats.Killers).
+// The mirror of the kernel's socket array (group, in shared memory) is changed under its lock only. Between main's close of an old socket and the next
+// attach, some microseconds, datagrams of that worker's sources may be steered to another one; none is dropped.
+//
+// # TCP
+//
+// TCP main accepts and connects, enters each connection in the table (conn.go, shared memory, one lock) and hands it by descriptor to the worker with the
+// fewest; that one owns it until it closes: it alone reads and writes, frames, answers pings, and closes at errors, limits and the end of the lifetime. TCP main
+// keeps a duplicate, so the owner shuts a connection down before it closes it, and reports it (recClosed). Any process sends with SendTCP: it finds the
+// owner in the table, puts the bytes into the owner's inbox (a ring) and rings its doorbell; without a connection it asks TCP main for one. What could
+// not be sent comes back to the sender's inbox, and from there to its Failer.
+//
+// When an owner dies its successor says hello to TCP main and gets the connections again; one in the middle of a message (row.Dirty) cannot go on and is closed. When
+// TCP main dies its successor asks the owners for duplicates; connects that were in progress are lost (the sender's timer finds out).
+//
+// # Lock order
+//
+// group.Mu and connsRoot.Mu are never held together, and nothing is locked under them but shm's own allocator (openInbox).
+package reactor
