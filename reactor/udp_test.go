@@ -153,10 +153,17 @@ func TestEcho(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			before := time.Now().UnixNano()
 			h := &echo{}
-			var src, dst netip.AddrPort
-			var at int64
+			type seen struct {
+				src, dst netip.AddrPort
+				at       int64
+			}
+			last := make(chan seen, 1)
 			h.receive = func(p *Packet) {
-				src, dst, at = p.Src, p.Dst, p.Time
+				select {
+				case <-last:
+				default:
+				}
+				last <- seen{p.Src, p.Dst, p.Time}
 				_ = h.w.SendUDP(p.Sock, p.Src, append(h.w.Buffer(), p.Buf...))
 			}
 			_, to := start(t, h, c.addr, Options{IdleAfter: c.idle})
@@ -172,11 +179,12 @@ func TestEcho(t *testing.T) {
 					t.Fatalf("echo %q (%v), want %q", got[:n], err, want)
 				}
 			}
-			if want := u.LocalAddr().(*net.UDPAddr).AddrPort(); src != want || dst != to {
-				t.Errorf("from %v to %v, want %v to %v", src, dst, want, to)
+			got := wait(t, last)
+			if want := u.LocalAddr().(*net.UDPAddr).AddrPort(); got.src != want || got.dst != to {
+				t.Errorf("from %v to %v, want %v to %v", got.src, got.dst, want, to)
 			}
-			if at < before || at > time.Now().UnixNano() {
-				t.Errorf("receive time %d", at)
+			if got.at < before || got.at > time.Now().UnixNano() {
+				t.Errorf("receive time %d", got.at)
 			}
 		})
 	}
