@@ -58,7 +58,7 @@ func BenchmarkPaced(b *testing.B) {
 	for _, c := range []struct {
 		name string
 		idle int64
-	}{{"wait", 0}, {"plain gnet", -1}} {
+	}{{"wait", 0}, {"no busy waiting", -1}} {
 		b.Run(c.name, func(b *testing.B) {
 			s := newServer(b, 4, "echo", Options{RcvBuf: 4 << 20, IdleAfter: c.idle})
 			s.run(b)

@@ -9,12 +9,13 @@
 // The loop is gnet's (one engine, one event loop). RoleTCPMain alone has an epoll loop of its own: none of its sockets is one that gnet reads.
 //
 //   - RoleUDP: opens its socket of the listener's reuseport group itself (engine.go, token: how gnet watches a socket without reading from it), drains it with
-//     recvmmsg into the receive area (rx.go), hands each datagram to the Handler, and answers with sendmmsg when the batch is done. While there
-//     is traffic it waits by itself (wait.go); IdleAfter later it goes back to gnet.
+//     recvmmsg into the receive area (rx.go), hands each datagram to the Handler, and answers with sendmmsg when the batch is done. It waits by itself
+//     on gnet's epoll descriptor (wait.go), raw while there is traffic, and goes back to gnet for what gnet has to handle.
 //   - RoleTCPMain and RoleTCPWorker: below.
 //   - RolePlain: no socket to read. It sends UDP from the senders that main has opened (OpenSenders) and TCP through the owners' inboxes.
 //
-// Every 1/16 s the Handler's Tick is called: the loop looks at the clock while it polls, a goroutine (metronome) rings the doorbell while it rests.
+// Every 1/16 s the Handler's Tick is called: the loop's own wait ends then. So the loop must not stay in gnet's wait: whoever makes gnet do something that ends
+// in no OnTraffic (a connection enrolled or closed) rings the doorbell.
 //
 // # Buffers
 //

@@ -174,6 +174,11 @@ func (e *engine) OnTraffic(c gnet.Conn) gnet.Action {
 		act = w.tcp.traffic(c)
 		w.turn()
 	}
+	if act != gnet.None { // gnet closes the connection when we return, so not before long
+		w.state.Store(resting)
+		ring(w.bellW)
+		return act
+	}
 	w.serve(e)
 	if fd == e.tokenFd {
 		ring(e.refill)

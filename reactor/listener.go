@@ -21,7 +21,7 @@ type Options struct {
 	FreeBind   bool
 	Batch      int   // datagrams a recvmmsg/sendmmsg (tuning key), default 32, at most 256
 	MaxMessage int   // msg_recv_max_size, default 32767; longer ones are dropped and counted
-	IdleAfter  int64 // ns without traffic before the worker goes back to gnet, default 20 ms; negative: always at once
+	IdleAfter  int64 // ns without traffic before the worker gives its P away while it waits, default 20 ms; negative: always at once
 
 	TCPLifetime                              int // seconds, default 120
 	TCPMaxConns                              int // default 2048

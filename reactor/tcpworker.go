@@ -22,7 +22,7 @@ type tcpWorker struct {
 	eng       *engine
 	unix      *net.UnixConn
 	wg        sync.WaitGroup
-	enrolling atomic.Int32 // connections on their way into gnet: no busy waiting meanwhile, see linger
+	enrolling atomic.Int32 // connections on their way into gnet: no busy waiting meanwhile, see serve
 
 	conns map[uint32]*tconn
 	list  []*tconn
@@ -167,7 +167,10 @@ func (t *tcpWorker) enrol(fd int, m handMsg) error {
 	}
 	tc := &tconn{id: m.ID, row: &t.w.sh.conns.rows[m.Row]}
 	t.enrolling.Add(1)
-	defer t.enrolling.Add(-1)
+	defer func() {
+		t.enrolling.Add(-1)
+		ring(t.w.bellW) // the loop is in gnet: back to where it ticks
+	}()
 	res, err := t.eng.eng.Register(gnet.NewContext(gnet.NewNetConnContext(context.Background(), c), tc))
 	if err != nil {
 		c.Close()
@@ -230,6 +233,7 @@ func (t *tcpWorker) closed(c gnet.Conn, err error) {
 		return
 	}
 	tc.dead = true
+	ring(t.w.bellW) // gnet calls nothing else after the end of a connection: the loop must come back to where it ticks
 	// TCP main still holds the connection: the peer must see its end now. At the end of the process it must not: a successor goes on with it.
 	if t.w.stopping.Load() {
 		return
@@ -451,22 +455,6 @@ func (t *tcpWorker) tick() {
 		}
 		if !tc.dead && atomic.LoadInt64(&tc.row.Expires) <= w.mono {
 			t.end(tc, nil)
-		}
-	}
-}
-
-// linger waits on gnet's epoll descriptor without giving the P away. It must not begin while a connection is being enrolled: gnet may have taken that
-// wake-up (edge-triggered) together with the event that is being handled here, and would not be told again.
-func (t *tcpWorker) linger(e *engine) {
-	w := t.w
-	for w.o.IdleAfter > 0 && t.enrolling.Load() == 0 && !w.stopping.Load() {
-		left := w.traffic + w.o.IdleAfter - w.mono
-		if left <= 0 {
-			return
-		}
-		w.pfd[0] = unix.PollFd{Fd: int32(w.ep), Events: unix.POLLIN}
-		if w.poll(1, left) {
-			return
 		}
 	}
 }

@@ -149,7 +149,7 @@ func TestEcho(t *testing.T) {
 	for _, c := range []struct {
 		name, addr string
 		idle       int64
-	}{{"v4", "127.0.0.1:0", 0}, {"v6", "[::1]:0", 0}, {"always through gnet", "127.0.0.1:0", -1}} {
+	}{{"v4", "127.0.0.1:0", 0}, {"v6", "[::1]:0", 0}, {"no busy waiting", "127.0.0.1:0", -1}} {
 		t.Run(c.name, func(t *testing.T) {
 			before := time.Now().UnixNano()
 			h := &echo{}

@@ -6,13 +6,28 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// serve goes on without gnet as long as there is traffic (design.md 3, Waiting). Everything that gnet watches shows on its epoll descriptor, so
-// nothing is missed; when something else is ready there, or when nothing came for IdleAfter, gnet takes over.
+// serve goes on without gnet until something is ready that gnet must handle. Everything that gnet watches shows on its epoll descriptor, so nothing is missed.
+//
+// While there is traffic the wait is raw (design.md 3, Waiting): the thread keeps its P, because giving it away and taking it back costs more than a
+// whole message. After IdleAfter without traffic the same wait is made by an ordinary system call, which gives the P away; it ends with the next tick. Resting
+// here and not in gnet's own wait makes a tick one wake-up of one thread; a goroutine that rings the doorbell of a loop in gnet costs ten times that.
 func (w *Worker) serve(e *engine) {
-	if w.c.Role == RoleTCPWorker {
-		w.tcp.linger(e)
-	} else if w.c.Role == RoleUDP {
-		w.serveUDP(e)
+	for !w.stopping.Load() {
+		n := 0
+		if w.rx != nil {
+			if n = w.drain(w.sock); n > 0 {
+				w.clock()
+				w.traffic = w.mono
+			}
+		}
+		w.turn()
+		if w.rx != nil && n == len(w.rx.msgs) {
+			continue
+		}
+		// gnet may have taken the wake-up for an enrolment (edge-triggered) together with the event that is being handled here, and would not be told again.
+		if w.tcp != nil && w.tcp.enrolling.Load() > 0 || !w.wait(e) {
+			break
+		}
 	}
 	for {
 		w.state.Store(resting)
@@ -24,57 +39,44 @@ func (w *Worker) serve(e *engine) {
 	}
 }
 
-func (w *Worker) serveUDP(e *engine) {
-	for !w.stopping.Load() {
-		n := w.drain(w.sock)
-		if n > 0 {
-			w.clock()
-			w.traffic = w.mono
-		}
-		w.turn()
-		if n < len(w.rx.msgs) && !w.waitUDP(e) {
-			return
-		}
+// wait waits for more, at most until the next tick; false: back to gnet.
+func (w *Worker) wait(e *engine) bool {
+	tick := (int64(w.tick)+1)*tickTime + w.sh.root.Epoch - w.mono
+	busy := w.traffic + w.o.IdleAfter - w.mono
+	most := max(tick, 0)
+	if busy > 0 {
+		most = min(most, busy)
 	}
-}
-
-// waitUDP waits for more; false: back to gnet.
-func (w *Worker) waitUDP(e *engine) bool {
-	if w.o.IdleAfter < 0 || w.ep < 0 {
-		return false
+	w.state.Store(polling)
+	if w.nposts.Load() > 0 || w.stopping.Load() {
+		most = 0
 	}
-	for !w.stopping.Load() {
-		left := w.traffic + w.o.IdleAfter - w.mono
-		if left <= 0 {
-			return false
-		}
-		fd := w.epollWait(left)
-		switch fd {
-		case e.tokenFd:
-			return true
-		case e.bellFd:
-			w.hush(fd)
-			w.turn()
-		case -1:
-			w.turn()
-		default:
-			return false
-		}
+	if w.tcp != nil {
+		ready := w.poll(most, busy > 0)
+		return !ready
+	}
+	// A UDP or plain worker's loop gives gnet no tasks, so the one edge-triggered descriptor in gnet's set stays silent, and its events may be taken away:
+	// whatever else is ready shows again.
+	switch fd := w.epollWait(most, busy > 0); fd {
+	case -1, e.tokenFd:
+		return true
+	case e.bellFd:
+		w.hush(fd)
+		return true
 	}
 	return false
 }
 
-// epollWait waits on gnet's own epoll set, at most most ns and not beyond the next tick, and returns the event data of what is ready, -1 if nothing is. The
-// call is raw: this thread keeps its P, because giving it away and taking it back costs more than the whole message. Taking gnet's events is allowed because
-// a UDP worker's loop gives gnet no tasks: whatever else is level-triggered shows again.
-func (w *Worker) epollWait(most int64) int {
-	tick := (int64(w.tick)+1)*tickTime + w.sh.root.Epoch - w.mono
-	ms := (max(min(most, tick), 0) + 999_999) / 1e6
-	w.state.Store(polling)
-	if w.nposts.Load() > 0 {
-		ms = 0
+// epollWait waits on gnet's own epoll set and returns the event data of what is ready, -1 if nothing is.
+func (w *Worker) epollWait(most int64, raw bool) int {
+	ms := uintptr((most + 999_999) / 1e6)
+	var n uintptr
+	var errno unix.Errno
+	if raw {
+		n, _, errno = unix.RawSyscall6(unix.SYS_EPOLL_PWAIT, uintptr(w.ep), uintptr(unsafe.Pointer(&w.event)), 1, ms, 0, 0)
+	} else {
+		n, _, errno = unix.Syscall6(unix.SYS_EPOLL_PWAIT, uintptr(w.ep), uintptr(unsafe.Pointer(&w.event)), 1, ms, 0, 0)
 	}
-	n, _, errno := unix.RawSyscall6(unix.SYS_EPOLL_PWAIT, uintptr(w.ep), uintptr(unsafe.Pointer(&w.event)), 1, uintptr(ms), 0, 0)
 	w.state.Store(running)
 	w.clock()
 	if errno != 0 || n == 0 {
@@ -83,23 +85,20 @@ func (w *Worker) epollWait(most int64) int {
 	return int(w.event.Fd)
 }
 
-// poll waits on the first n of pfd, at most most ns and not beyond the next tick. The call is raw: this thread keeps its P, because giving it away and taking
-// it back costs more than the whole message. False: nothing happened, and the turn is done.
-func (w *Worker) poll(n int, most int64) bool {
-	tick := (int64(w.tick)+1)*tickTime + w.sh.root.Epoch - w.mono
-	w.pts = unix.NsecToTimespec(max(min(most, tick), 0))
-	w.state.Store(polling)
-	if w.nposts.Load() > 0 {
-		w.pts = unix.Timespec{}
+// poll waits until gnet's epoll descriptor is readable, and takes nothing from it.
+func (w *Worker) poll(most int64, raw bool) (ready bool) {
+	w.pfd = unix.PollFd{Fd: int32(w.ep), Events: unix.POLLIN}
+	w.pts = unix.NsecToTimespec(most)
+	var n uintptr
+	var errno unix.Errno
+	if raw {
+		n, _, errno = unix.RawSyscall6(unix.SYS_PPOLL, uintptr(unsafe.Pointer(&w.pfd)), 1, uintptr(unsafe.Pointer(&w.pts)), 0, 0, 0)
+	} else {
+		n, _, errno = unix.Syscall6(unix.SYS_PPOLL, uintptr(unsafe.Pointer(&w.pfd)), 1, uintptr(unsafe.Pointer(&w.pts)), 0, 0, 0)
 	}
-	r, _, errno := unix.RawSyscall6(unix.SYS_PPOLL, uintptr(unsafe.Pointer(&w.pfd[0])), uintptr(n), uintptr(unsafe.Pointer(&w.pts)), 0, 0, 0)
 	w.state.Store(running)
 	w.clock()
-	if errno == 0 && r > 0 {
-		return true
-	}
-	w.turn() // a tick, a posted function, or the runtime's preemption signal
-	return false
+	return errno == 0 && n > 0
 }
 
 // hush empties the doorbell.

@@ -61,7 +61,7 @@ type Stats struct {
 // State of a loop as seen by who wants to wake it.
 const (
 	running int32 = iota
-	polling       // in its own wait, with a time limit
+	polling       // in its own wait, which ends with the next tick
 	resting       // in gnet
 )
 
@@ -92,7 +92,7 @@ type Worker struct {
 	tick              uint64 // last tick told
 	traffic           int64  // mono time of the last message
 	ep                int    // gnet's epoll descriptor
-	pfd               [3]unix.PollFd
+	pfd               unix.PollFd
 	pts               unix.Timespec
 	event             unix.EpollEvent
 
@@ -194,9 +194,6 @@ func (w *Worker) Run() error {
 	if w.c.Role == RoleTCPMain {
 		return w.runTCPMain()
 	}
-	stop := make(chan struct{})
-	var wg sync.WaitGroup
-	wg.Go(func() { w.metronome(stop) })
 	var err error
 	if w.c.Role == RoleTCPWorker {
 		err = w.bootTCPWorker()
@@ -207,8 +204,6 @@ func (w *Worker) Run() error {
 		err = w.runEngine()
 	}
 	w.stopping.Store(true)
-	close(stop)
-	wg.Wait()
 	if w.tcp != nil {
 		w.tcp.close()
 	}
@@ -225,24 +220,6 @@ func (w *Worker) release() {
 		w.rx.close()
 	}
 	closeAll(w.c.Doorbells)
-}
-
-// metronome wakes a loop that rests in gnet, so that it can tick. A loop that polls by itself looks at the clock.
-func (w *Worker) metronome(stop <-chan struct{}) {
-	t := time.NewTimer(0)
-	defer t.Stop()
-	for {
-		select {
-		case <-stop:
-			return
-		case <-t.C:
-		}
-		if w.state.Load() == resting {
-			ring(w.bellW)
-		}
-		now := w.t0mono + int64(time.Since(w.t0)) - w.sh.root.Epoch
-		t.Reset(time.Duration(tickTime - now%tickTime))
-	}
 }
 
 // Stop ends Run. Any goroutine.
