@@ -127,3 +127,15 @@ func BenchmarkSaturated(b *testing.B) {
 	b.ReportMetric(float64(s.cpu(b)-t0)/1e3/float64(b.N), "us-cpu/msg")
 	b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "msg/s")
 }
+
+// BenchmarkIdle: CPU time that an idle worker takes a second (16 ticks). Run with -benchtime=3x or so: each round is a second.
+func BenchmarkIdle(b *testing.B) {
+	const workers = 4
+	s := newServer(b, workers, "echo", Options{})
+	s.run(b)
+	t0 := s.cpu(b)
+	for range b.N {
+		<-time.After(time.Second)
+	}
+	b.ReportMetric(float64(s.cpu(b)-t0)/1e3/float64(b.N)/workers, "us-cpu/s/worker")
+}
