@@ -83,6 +83,11 @@ type Stat struct {
 	Doc         string
 }
 
+// Stater is a module with statistics whose names are known only when the script is compiled; they are computed when asked for.
+type Stater interface {
+	Stats() []Stat
+}
+
 // Proc is a process that a module asks for in Init.
 type Proc struct {
 	Desc string
@@ -122,7 +127,7 @@ type Host struct {
 	Files func(name string) int
 	// KeepFile (in Init) hands a descriptor to the processes that modules asked for.
 	KeepFile func(name string, fd int)
-	// Every (in Setup) runs f in the slow timer process each interval (Kamailio's register_timer).
+	// Every runs f each interval: called in Setup, in the slow timer process (Kamailio's register_timer); called in Run, in that process.
 	Every  func(interval time.Duration, f func())
 	Info   Info
 	loaded []Loaded

@@ -20,18 +20,21 @@ var (
 	ErrDropped    = errors.New("dropped by onsend_route")
 )
 
-// Status is the SIP status and reason for an error of sending.
+// Status is the SIP status and reason for an error of sending, with Kamailio's texts.
 func Status(err error) (int, string) {
 	switch {
 	case errors.Is(err, ErrBadURI):
-		return 400, "Bad Request-URI"
+		return 479, "Regretfully, we were not able to process the URI"
 	case errors.Is(err, ErrResolve):
 		return 478, "Unresolvable destination"
 	case errors.Is(err, ErrSendFailed), errors.Is(err, ErrNoSocket):
-		return 477, "Send failed"
+		return 477, "Unfortunately error on sending to next hop occurred"
 	}
-	return 500, "Server error occurred"
+	return 500, DefaultError
 }
+
+// DefaultError is the reason of an error that nobody has named; its number in the reason's parentheses is 1.
+const DefaultError = "I'm terribly sorry, server error occurred"
 
 // Target is the host, port and transport that a request goes to before names are resolved.
 type Target struct {
@@ -243,11 +246,10 @@ func (c *Ctx) forward(t Target) error {
 	if e != sipparse.OK {
 		return ErrBuild
 	}
-	cs, e := c.Msg.CSeq()
+	hash, e := edit.BranchHash(&c.Msg)
 	if e != sipparse.OK {
 		return ErrBuild
 	}
-	hash := edit.Hash2(c.Msg.CallID(), c.Msg.Bytes(cs.NumText)) & 0xffff
 	branch := edit.AppendBranch(c.Scratch.Tail(64), hash, md5hex[:], 0)
 	branch = c.Scratch.Keep(branch)
 	b, err := c.AppendRequest(c.P.Host.Buffer(), &d, c.NewURI, c.Path, branch)

@@ -14,6 +14,9 @@ func (p *Proc) Receive(buf []byte, r Recv, keep func() (release func())) (closeC
 	c.ID = p.NextID()
 	c.Msg.Lenient = p.Par.ParserLenient
 	e := c.Msg.Parse(buf)
+	if e == sipparse.OK && !c.Msg.Line.IsSIP {
+		e = sipparse.ErrFirstLine // there are no hooks for other protocols yet
+	}
 	if e == sipparse.OK {
 		e = c.Msg.Mandatory()
 	}

@@ -177,7 +177,7 @@ func (s *server) loopChild(ch *procmgr.Child, f childFds) error {
 		}
 	}
 	w.Post(func() {
-		if err := s.startChild(ch); err != nil {
+		if err := s.startChild(ch, h); err != nil {
 			ch.Control.Failed(err)
 			w.Stop()
 			return
@@ -192,8 +192,9 @@ func (s *server) loopChild(ch *procmgr.Child, f childFds) error {
 }
 
 // startChild is what runs on the loop before the process says that it is ready.
-func (s *server) startChild(ch *procmgr.Child) error {
+func (s *server) startChild(ch *procmgr.Child, h *wire) error {
 	if rest, ok := strings.CutPrefix(ch.Kind, kindModule); ok {
+		s.beat, h.slow = nil, true // what the module asks for with Every in Run is this process's own
 		name, kind, _ := strings.Cut(rest, ":")
 		r, ok := s.host.Find(name).(modules.Runner)
 		if !ok {

@@ -4,7 +4,9 @@
 package all
 
 import (
+	_ "kahea/modules/registrar"
 	_ "kahea/modules/rr"
 	_ "kahea/modules/sl"
 	_ "kahea/modules/tm"
+	_ "kahea/modules/usrloc"
 )

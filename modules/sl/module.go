@@ -2,11 +2,8 @@
 package sl
 
 import (
-	"crypto/md5"
-	"encoding/hex"
 	"errors"
 	"fmt"
-	"hash/crc32"
 
 	"kahea/cfglang/log"
 	"kahea/cfglang/route"
@@ -31,7 +28,7 @@ type mod struct {
 	defaultReason string
 	bindTM        int
 	h             *modules.Host
-	tagPrefix     [33]byte // md5 hex of this instance and ".": the constant part of our To tags
+	tagPrefix     route.TagPrefix
 	tm            stateful
 	filteredAck   *route.Route
 	localResponse *route.Route
@@ -79,15 +76,11 @@ func (m *mod) Exports() modules.Exports {
 
 func (m *mod) Setup(h *modules.Host) error {
 	m.h = h
-	s := h.Net.Sockets[0]
-	sum := md5.Sum(fmt.Appendf(nil, "KAMAILIO-stateless%s%d", s.Addr.Addr(), s.Addr.Port()))
-	hex.Encode(m.tagPrefix[:], sum[:])
-	m.tagPrefix[32] = '.'
+	m.tagPrefix = route.NewTagPrefix(route.SLSignature, h.Net.Sockets[0], '.')
 	if m.bindTM != 0 {
 		m.tm, _ = h.Find("tm").(stateful)
 	}
 	h.OnRequest = append(h.OnRequest, m.filterACK)
-	m.filteredAck = nil
 	return nil
 }
 
@@ -107,8 +100,7 @@ func (m *mod) filterACK(c *route.Ctx) bool {
 	if e != sipparse.OK {
 		return true
 	}
-	tag := c.Msg.Bytes(to.Tag)
-	if len(tag) < len(m.tagPrefix) || string(tag[:len(m.tagPrefix)]) != string(m.tagPrefix[:]) {
+	if !m.tagPrefix.IsOurTag(c.Msg.Bytes(to.Tag)) {
 		return true
 	}
 	c.P.Count(m.stats.receivedACKs)
@@ -117,37 +109,6 @@ func (m *mod) filterACK(c *route.Ctx) bool {
 		c.RunTop(m.filteredAck, route.InEvent)
 	}
 	return false
-}
-
-// tag builds the To tag: constant md5 part and 8 hex digits of the sender's Via and Call-ID.
-func (m *mod) tag(c *route.Ctx) []byte {
-	b := c.Scratch.Tail(48)
-	if b == nil {
-		return nil
-	}
-	b = append(b, m.tagPrefix[:]...)
-	v, e := c.Msg.Via1()
-	if e != sipparse.OK {
-		return nil
-	}
-	var s [2]uint16
-	s[0] = crc(c.Msg.Bytes(v.Host), c.Msg.Bytes(v.PortText), c.Msg.Bytes(v.Branch))
-	s[1] = crc(c.Msg.Bytes(v.PortText), c.Msg.Bytes(v.Host), c.Msg.CallID())
-	const digits = "0123456789abcdef"
-	for _, n := range s {
-		for shift := 12; shift >= 0; shift -= 4 {
-			b = append(b, digits[n>>shift&15])
-		}
-	}
-	return c.Scratch.Keep(b)
-}
-
-func crc(parts ...[]byte) uint16 {
-	var h uint32
-	for _, p := range parts {
-		h = crc32.Update(h, crc32.IEEETable, p)
-	}
-	return uint16(h ^ h>>16)
 }
 
 func (m *mod) slReply(c *route.Ctx, a *route.Args) int {
@@ -191,14 +152,18 @@ func (m *mod) sendReplyError(c *route.Ctx, _ *route.Args) int {
 	return m.SendReply(c, code, reason)
 }
 
+// lastError is the status and reason of the last internal error, marked as Kamailio marks them.
 func (m *mod) lastError(c *route.Ctx) (int, []byte) {
-	if c.Err.Code == 0 {
-		return 500, []byte("Server error occurred (1/SL)")
+	code, reason := c.Err.Code, c.Err.Reason
+	if code == 0 {
+		code, reason = route.Status(nil)
 	}
-	return c.Err.Code, c.Scratch.CopyString(c.Err.Reason + " (" + itoa(c.Err.Code) + "/SL)")
+	number := code
+	if reason == route.DefaultError {
+		number = 1
+	}
+	return code, c.Scratch.Concat([]byte(reason), []byte(" ("), c.Scratch.Int(int64(number)), []byte("/SL)"))
 }
-
-func itoa(n int) string { return fmt.Sprint(n) }
 
 // ReplyError answers statelessly with the last internal error.
 func (m *mod) ReplyError(c *route.Ctx) int {
@@ -234,7 +199,7 @@ func (m *mod) Reply(c *route.Ctx, code int, reason []byte) int {
 	}
 	var tag []byte
 	if code >= 180 {
-		tag = m.tag(c)
+		tag = c.ToTag(&m.tagPrefix)
 	}
 	b, err := c.AppendReply(c.P.Host.Buffer(), code, reason, tag)
 	if err == nil {
@@ -269,7 +234,7 @@ func (s *stats) table() []modules.Stat {
 		l = append(l, modules.Stat{Group: "sl", Name: name, Counter: at, Doc: doc})
 	}
 	for i := 1; i <= 6; i++ {
-		add(fmt.Sprintf("%dxx_replies", i), &s.class[i], "replies of the class")
+		add(fmt.Sprintf("%dxx_replies", i), &s.class[i], "replies of the class that have no counter of their own")
 	}
 	for _, n := range singles {
 		s.single[n] = new(shm.Counter)
@@ -285,13 +250,12 @@ func (s *stats) table() []modules.Stat {
 
 func (s *stats) count(p *route.Proc, code int) {
 	p.Count(s.sent)
-	if class := code / 100; class >= 1 && class <= 6 {
+	if k := s.single[code]; k != nil {
+		p.Count(*k)
+	} else if class := code / 100; class >= 1 && class <= 6 {
 		p.Count(s.class[class])
 	} else {
 		p.Count(s.other)
-	}
-	if k := s.single[code]; k != nil {
-		p.Count(*k)
 	}
 }
 

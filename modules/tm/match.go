@@ -20,11 +20,8 @@ const (
 
 // hashOf is the bucket of a message: Call-ID and CSeq number, as in Kamailio.
 func hashOf(msg *sipparse.Msg) (uint32, bool) {
-	cs, e := msg.CSeq()
-	if e != sipparse.OK {
-		return 0, false
-	}
-	return edit.Hash2(msg.CallID(), msg.Bytes(cs.NumText)) & (tableSize - 1), true
+	h, e := edit.BranchHash(msg)
+	return h, e == sipparse.OK
 }
 
 // sum is a cheap hash that tells cells of one bucket apart.

@@ -181,9 +181,9 @@ func (m *mod) afterScript(c *route.Ctx) {
 		switch {
 		case t.flags&(flagRelayed|flagDone|flagWait) != 0:
 		case c.Ext[extDelayed] != 0:
-			code, reason := route.Status(nil)
-			if c.Err.Code != 0 {
-				code, reason = c.Err.Code, c.Err.Reason
+			code, reason := c.Err.Code, c.Err.Reason
+			if code == 0 {
+				code, reason = route.Status(nil)
 			}
 			m.replyLocal(c, o, t, code, errorReason(c, code, reason))
 		default:
@@ -200,5 +200,8 @@ const extDelayed = 7
 
 // errorReason is the reason of a reply to an internal error, marked as tm's.
 func errorReason(c *route.Ctx, code int, reason string) []byte {
+	if reason == route.DefaultError {
+		code = 1
+	}
 	return c.Scratch.Concat([]byte(reason), []byte(" ("), c.Scratch.Int(int64(code)), []byte("/TM)"))
 }

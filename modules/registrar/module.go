@@ -1,0 +1,134 @@
+// Package registrar processes REGISTER (RFC 3261 section 10) and finds where a user can be reached: save(), lookup() and what belongs to
+// them, on module usrloc's tables.
+package registrar
+
+import (
+	"errors"
+	"fmt"
+
+	"kahea/cfglang/route"
+	"kahea/modules"
+	"kahea/modules/usrloc"
+	"kahea/shm"
+)
+
+func init() {
+	modules.Register("registrar", func() modules.Module {
+		return &mod{defaultExpires: 3600, minExpires: 60, defaultQ: -1, appendBranches: 1, pathMode: 2, gruu: 1, contactMax: 512, receivedParam: "received"}
+	})
+}
+
+var (
+	_ modules.Module  = (*mod)(nil)
+	_ modules.Setuper = (*mod)(nil)
+)
+
+type mod struct {
+	defaultExpires, minExpires, maxExpires int // s
+	defaultQ                               int // thousandths
+	appendBranches, caseSensitive          int
+	maxContacts, retryAfter                int
+	methodFiltering                        int
+	usePath, pathMode                      int
+	gruu                                   int
+	contactMax                             int // bytes
+	receivedParam                          string
+	receivedAVP                            string
+	realmPrefix                            string
+
+	h        *modules.Host
+	ul       usrloc.API
+	sl       replier
+	received *route.PV
+	accepted shm.Counter
+	rejected shm.Counter
+}
+
+// replier is what registrar needs of sl.
+type replier interface {
+	SendReply(c *route.Ctx, code int, reason []byte) int
+}
+
+func (m *mod) Exports() modules.Exports {
+	const rf = route.InRequest | route.InFailure
+	only := func(name string, def int) modules.Param {
+		return modules.Param{Name: name, Type: modules.IntParam, Doc: "only the default is there yet", Func: func(v modules.Value) error {
+			if v.Int != def {
+				return fmt.Errorf("%d is not there yet, only %d", v.Int, def)
+			}
+			return nil
+		}}
+	}
+	value := func(name string, p *int) modules.Stat {
+		return modules.Stat{Group: "registrar", Name: name, Get: func() int64 { return int64(*p) }, Doc: "the parameter"}
+	}
+	zero := new(int)
+	return modules.Exports{
+		Params: []modules.Param{
+			{Name: "default_expires", Int: &m.defaultExpires, Min: 1, Max: 1 << 30, Doc: "seconds of a contact without expires, 3600"},
+			{Name: "min_expires", Int: &m.minExpires, Max: 1 << 30, Doc: "shorter registrations are raised to this many seconds, 60; 0: none"},
+			{Name: "max_expires", Int: &m.maxExpires, Max: 1 << 30, Doc: "longer ones are cut to this; 0: any"},
+			{Name: "default_q", Int: &m.defaultQ, Min: -1, Max: 1000, Doc: "q of a contact without one, in thousandths; -1: none"},
+			{Name: "append_branches", Int: &m.appendBranches, Max: 1, Doc: "1: lookup adds all contacts as branches; 0: the best only"},
+			{Name: "case_sensitive", Int: &m.caseSensitive, Max: 1, Doc: "1: addresses of record are compared as they are; 0: in lower case"},
+			{Name: "max_contacts", Int: &m.maxContacts, Max: 1 << 20, Doc: "contacts of one address; 0: any"},
+			{Name: "retry_after", Int: &m.retryAfter, Max: 1 << 20, Doc: "seconds in the Retry-After of a 503; 0: no such line"},
+			{Name: "method_filtering", Int: &m.methodFiltering, Max: 1, Doc: "1: lookup passes over contacts that do not allow the method"},
+			{Name: "use_path", Int: &m.usePath, Max: 1, Doc: "1: Path (RFC 3327) is stored and followed"},
+			{Name: "path_mode", Int: &m.pathMode, Max: 2, Doc: "0 store Path, do not answer it; 1 answer it if the client supports path; 2 refuse with 420 if it does not"},
+			{Name: "gruu_enabled", Int: &m.gruu, Max: 1, Doc: "1: public and temporary GRUU for clients that support them"},
+			{Name: "contact_max_size", Int: &m.contactMax, Min: 1, Max: 60000, Doc: "longest contact URI in bytes, 512"},
+			{Name: "received_param", Str: &m.receivedParam, Doc: "name of the Contact parameter that holds the received URI"},
+			{Name: "received_avp", Str: &m.receivedAVP, Doc: "variable that holds the URI a registration was received from"},
+			{Name: "realm_prefix", Str: &m.realmPrefix, Doc: "prefix that is dropped from the domain of an address of record"},
+			only("default_expires_range", 0), only("expires_range", 0), only("path_use_received", 0), only("path_check_local", 0), only("sock_mode", 0),
+			only("sock_flag", -1), only("outbound_mode", 0), only("regid_mode", 0), only("flow_timer", 0), only("lookup_filter_mode", 0),
+			only("min_expires_mode", 0), only("use_expired_contacts", 0),
+		},
+		Funcs: []route.Func{
+			{Name: "save", Args: "S|ss", From: rf | route.AnyReply, Compile: m.compileSave, Doc: "store the contacts of a REGISTER in a table and answer it: table, flags, address"},
+			{Name: "lookup", Args: "S|s", From: rf, Compile: m.compileLookup(false), Doc: "put the contacts of the R-URI's address into the R-URI and branches: table, uri"},
+			{Name: "lookup_to_dset", Args: "S|s", From: rf, Compile: m.compileLookup(true), Doc: "lookup that leaves the R-URI alone"},
+			{Name: "registered", Args: "S|s", From: route.AnyRoute, Compile: m.compileRegistered, Doc: "true if the address has a contact: table, uri"},
+			{Name: "unregister", Args: "Ss|s", From: route.AnyRoute, Compile: m.compileUnregister, Doc: "remove the contacts of an address, or the one with the given ruid: table, uri, ruid"},
+		},
+		Stats: []modules.Stat{
+			{Group: "registrar", Name: "accepted_regs", Counter: &m.accepted, Doc: "registrations answered with 200"},
+			{Group: "registrar", Name: "rejected_regs", Counter: &m.rejected, Doc: "registrations refused"},
+			value("max_expires", &m.maxExpires), value("max_contacts", &m.maxContacts), value("default_expire", &m.defaultExpires),
+			value("default_expires_range", zero), value("expires_range", zero),
+		},
+	}
+}
+
+var (
+	errNoUsrloc = errors.New("module usrloc has to be loaded before registrar")
+	errNoSL     = errors.New("module sl has to be loaded before registrar")
+)
+
+func (m *mod) Setup(h *modules.Host) error {
+	m.h = h
+	if m.ul, _ = h.Find("usrloc").(usrloc.API); m.ul == nil {
+		return errNoUsrloc
+	}
+	if m.sl, _ = h.Find("sl").(replier); m.sl == nil {
+		return errNoSL
+	}
+	if m.receivedAVP != "" {
+		v, err := h.Env.ParsePV(m.receivedAVP)
+		if err != nil {
+			return fmt.Errorf("received_avp: %w", err)
+		}
+		m.received = v
+	}
+	return nil
+}
+
+// table is the first argument of the functions: the name of a usrloc table.
+func (m *mod) table(a *route.Args) (*usrloc.Domain, error) {
+	name, _ := a.ConstStr(0)
+	if m.ul == nil {
+		return nil, errNoUsrloc
+	}
+	return m.ul.Register(name)
+}

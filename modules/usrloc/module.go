@@ -1,0 +1,216 @@
+package usrloc
+
+import (
+	"errors"
+	"fmt"
+	"math/bits"
+	"os"
+	"strconv"
+	"time"
+
+	"kahea/cfglang/log"
+	"kahea/modules"
+	"kahea/shm"
+)
+
+func init() {
+	modules.Register("usrloc", func() modules.Module {
+		return &mod{timerInterval: 60, hashSize: 10, cseqDelay: 20, natBFlag: -1}
+	})
+}
+
+var (
+	_ modules.Module       = (*mod)(nil)
+	_ modules.Setuper      = (*mod)(nil)
+	_ modules.Initer       = (*mod)(nil)
+	_ modules.WorkerIniter = (*mod)(nil)
+	_ modules.Runner       = (*mod)(nil)
+	_ modules.Stater       = (*mod)(nil)
+)
+
+type mod struct {
+	timerInterval int // s
+	timerProcs    int
+	useDomain     int
+	hashSize      int // power of two
+	descTimeOrder int
+	matchingMode  int
+	cseqDelay     int // s
+	natBFlag      int
+	h             *modules.Host
+	a             *shm.Arena
+	tagRecord     shm.Tag
+	tagContact    shm.Tag
+	domains       []*Domain
+	ruidPrefix    []byte
+	ruidSeq       uint64
+}
+
+func (m *mod) Exports() modules.Exports {
+	only := func(name string, def int) modules.Param {
+		return modules.Param{Name: name, Type: modules.IntParam, Doc: "only the default is there yet", Func: func(v modules.Value) error {
+			if v.Int != def {
+				return fmt.Errorf("%d is not there yet, only %d", v.Int, def)
+			}
+			return nil
+		}}
+	}
+	return modules.Exports{
+		Params: []modules.Param{
+			{Name: "timer_interval", Int: &m.timerInterval, Min: 1, Max: 1 << 20, Doc: "seconds between removals of expired contacts, 60"},
+			{Name: "timer_procs", Int: &m.timerProcs, Max: 1, Doc: "1: a process of its own does it; 0: the slow timer"},
+			{Name: "use_domain", Int: &m.useDomain, Max: 1, Doc: "1: the address of record is user@domain; 0: the user only"},
+			{Name: "hash_size", Int: &m.hashSize, Min: 1, Max: 20, Doc: "buckets of a table as a power of two, 10"},
+			{Name: "desc_time_order", Int: &m.descTimeOrder, Max: 1, Doc: "1: newest contact first; 0: by q"},
+			{Name: "matching_mode", Int: &m.matchingMode, Max: 1, Doc: "what makes two contacts the same: 0 the URI, 1 URI and Call-ID"},
+			{Name: "cseq_delay", Int: &m.cseqDelay, Max: 1 << 20, Doc: "seconds in which an equal CSeq is a retransmission, 20"},
+			{Name: "nat_bflag", Int: &m.natBFlag, Min: -1, Max: 31, Doc: "branch flag that marks contacts behind NAT; -1: none"},
+			only("db_mode", 0), only("handle_lost_tcp", 0), only("close_expired_tcp", 0), only("ka_mode", 0), only("rm_expired_delay", 0),
+			only("server_id_filter", 0), only("expires_type", 0), only("db_load", 1),
+		},
+		RPC: m.commands(),
+	}
+}
+
+var errTooMany = errors.New("too many tables")
+
+// API is what other modules ask of usrloc (bind_usrloc).
+type API interface {
+	// Register names a table; while the script is compiled.
+	Register(name string) (*Domain, error)
+	// UseDomain says whether an address of record has a domain.
+	UseDomain() bool
+	// NatFlag is the branch flag that marks contacts behind NAT; -1: none.
+	NatFlag() int
+	// NewRUID appends a new unique id of a contact.
+	NewRUID(dst []byte) []byte
+}
+
+var _ API = (*mod)(nil)
+
+func (m *mod) UseDomain() bool { return m.useDomain != 0 }
+func (m *mod) NatFlag() int    { return m.natBFlag }
+
+// NewRUID is uloc-TIME-PID-N, as in Kamailio: unique over restarts and processes.
+func (m *mod) NewRUID(dst []byte) []byte {
+	m.ruidSeq++
+	dst = append(dst, m.ruidPrefix...)
+	return strconv.AppendUint(dst, m.ruidSeq, 16)
+}
+
+func (m *mod) Register(name string) (*Domain, error) {
+	for _, d := range m.domains {
+		if d.name == name {
+			return d, nil
+		}
+	}
+	if len(m.domains) == 16 {
+		return nil, errTooMany
+	}
+	d := &Domain{m: m, name: name}
+	m.domains = append(m.domains, d)
+	return d, nil
+}
+
+func (m *mod) Setup(h *modules.Host) error {
+	m.h = h
+	if m.timerProcs == 0 {
+		h.Every(time.Duration(m.timerInterval)*time.Second, m.sweep)
+	}
+	m.ruidPrefix = fmt.Appendf(nil, "uloc-%x-%x-", time.Now().Unix(), os.Getpid())
+	return nil
+}
+
+// root of a table.
+type root struct {
+	Table    shm.Off
+	Records  int64
+	Contacts int64
+	Expired  int64
+}
+
+func (m *mod) Init(h *modules.Host) error {
+	for _, d := range m.domains {
+		r, _, err := shm.Root[root](h.Arena, "usrloc:"+d.name)
+		if err != nil {
+			return fmt.Errorf("table %s: %w", d.name, err)
+		}
+		if p := r.Get(h.Arena); p.Table == 0 {
+			t, err := shm.NewTable(h.Arena, 1<<m.hashSize, h.Arena.TagFor("usrloc", "table"))
+			if err != nil {
+				return fmt.Errorf("table %s: %w", d.name, err)
+			}
+			p.Table = t.Off()
+		}
+	}
+	return m.attach(h)
+}
+
+func (m *mod) InitWorker(h *modules.Host, _ int) error {
+	if h.Main {
+		return nil
+	}
+	return m.attach(h)
+}
+
+func (m *mod) attach(h *modules.Host) error {
+	m.a = h.Arena
+	m.tagRecord, m.tagContact = m.a.TagFor("usrloc", "record"), m.a.TagFor("usrloc", "contact")
+	for _, d := range m.domains {
+		r, _, err := shm.Root[root](m.a, "usrloc:"+d.name)
+		if err != nil {
+			return err
+		}
+		d.root = r.Get(m.a)
+		if d.table, err = shm.OpenTable(m.a, d.root.Table); err != nil {
+			return err
+		}
+		d.mask = uint32(d.table.Size() - 1)
+		if bits.OnesCount32(d.mask+1) != 1 {
+			return fmt.Errorf("table %s has %d buckets", d.name, d.table.Size())
+		}
+	}
+	return nil
+}
+
+// Procs and Run are the process of timer_procs.
+func (m *mod) Procs() []modules.Proc {
+	if m.timerProcs == 0 {
+		return nil
+	}
+	return []modules.Proc{{Desc: "USRLOC Timer", Rank: -1, Kind: "timer"}}
+}
+
+func (m *mod) Run(h *modules.Host, _ string) error {
+	h.Every(time.Duration(m.timerInterval)*time.Second, m.sweep)
+	return nil
+}
+
+// sweep removes what has expired.
+func (m *mod) sweep() {
+	now := time.Now().Unix()
+	for _, d := range m.domains {
+		n := 0
+		for b := 0; b <= int(d.mask); b++ {
+			n += d.sweepBucket(b, now)
+		}
+		if n > 0 {
+			m.h.Logf(log.Debug, "usrloc", "%s: %d expired contacts removed", d.name, n)
+		}
+	}
+}
+
+// Stats are the statistics of all tables.
+func (m *mod) Stats() []modules.Stat {
+	var l []modules.Stat
+	var users int64
+	for _, d := range m.domains {
+		r := d.root
+		users += load(&r.Records)
+		l = append(l,
+			modules.Stat{Group: "usrloc", Name: d.name + "_contacts", Get: func() int64 { return load(&r.Contacts) }, Doc: "contacts of the table"},
+			modules.Stat{Group: "usrloc", Name: d.name + "_expires", Get: func() int64 { return load(&r.Expired) }, Doc: "contacts that expired"},
+			modules.Stat{Group: "usrloc", Name: d.name + "_users", Get: func() int64 { return load(&r.Records) }, Doc: "addresses of record of the table"})
+	}
+	return append(l, modules.Stat{Group: "usrloc", Name: "registered_users", Get: func() int64 { return users }, Doc: "addresses of record of all tables"})
+}
