@@ -45,6 +45,9 @@ func (f *Format) Single() *PV {
 
 var nullText = []byte("<null>")
 
+// isNull says whether a value prints as <null>: a failed transformation, which is null with an empty text, prints nothing.
+func isNull(v Value) bool { return v.Flags&(FlagNull|FlagStr) == FlagNull }
+
 // Append appends the evaluated format to dst. Null prints as <null> (core.md 8.1).
 func (f *Format) Append(c *Ctx, dst []byte) []byte {
 	for i := range f.parts {
@@ -54,7 +57,7 @@ func (f *Format) Append(c *Ctx, dst []byte) []byte {
 			continue
 		}
 		v := p.pv.Get(c)
-		if v.IsNull() {
+		if isNull(v) {
 			dst = append(dst, nullText...)
 			continue
 		}
@@ -70,7 +73,7 @@ func (f *Format) Eval(c *Ctx) (b []byte, ok bool) {
 	}
 	if p := f.Single(); p != nil {
 		v := p.Get(c)
-		if v.IsNull() {
+		if isNull(v) {
 			return nullText, true
 		}
 		return v.Text(c), true
@@ -89,7 +92,7 @@ func (f *Format) Eval(c *Ctx) (b []byte, ok bool) {
 			continue
 		}
 		v := p.pv.Get(c)
-		if v.IsNull() {
+		if isNull(v) {
 			v = Str(nullText)
 		}
 		v.Str = v.Text(c)

@@ -4,9 +4,12 @@
 package all
 
 import (
+	_ "kahea/modules/maxfwd"
+	_ "kahea/modules/pv"
 	_ "kahea/modules/registrar"
 	_ "kahea/modules/rr"
 	_ "kahea/modules/sl"
 	_ "kahea/modules/tm"
 	_ "kahea/modules/usrloc"
+	_ "kahea/modules/xlog"
 )

@@ -1,0 +1,60 @@
+package pv
+
+import (
+	"kahea/cfglang/route"
+	"kahea/sipparse"
+)
+
+// credentials parses Authorization, or Proxy-Authorization if there is none.
+func credentials(c *route.Ctx, a *sipparse.Auth) bool {
+	h := c.Msg.First(sipparse.HdrProxyAuthorization)
+	if h == nil {
+		h = c.Msg.First(sipparse.HdrAuthorization)
+	}
+	return h != nil && sipparse.ParseAuth(c.Msg.Buf, h.Body, a) == sipparse.OK
+}
+
+func authVars() []route.Var {
+	part := func(f func(a *sipparse.Auth) sipparse.Span) route.Getter {
+		return func(c *route.Ctx) route.Value {
+			var a sipparse.Auth
+			if !credentials(c, &a) {
+				return route.Null
+			}
+			return text(c.Msg.Bytes(f(&a)))
+		}
+	}
+	username := func(a *sipparse.Auth) sipparse.Span { return a.Username }
+	return []route.Var{
+		get("au", "username of the credentials", part(username)),
+		get("ar", "realm", part(func(a *sipparse.Auth) sipparse.Span { return a.Realm })),
+		get("aU", "user part of the username", part(func(a *sipparse.Auth) sipparse.Span { return a.UserName })),
+		get("ad", "domain part of the username", part(func(a *sipparse.Auth) sipparse.Span { return a.UserDomain })),
+		get("adu", "uri of the credentials", part(func(a *sipparse.Auth) sipparse.Span { return a.URI })),
+		get("aa", "algorithm", part(func(a *sipparse.Auth) sipparse.Span { return a.Algorithm })),
+		get("adn", "nonce", part(func(a *sipparse.Auth) sipparse.Span { return a.Nonce })),
+		get("adc", "cnonce", part(func(a *sipparse.Auth) sipparse.Span { return a.Cnonce })),
+		get("adr", "response", part(func(a *sipparse.Auth) sipparse.Span { return a.Response })),
+		get("ado", "opaque", part(func(a *sipparse.Auth) sipparse.Span { return a.Opaque })),
+		get("Au", "account: username@realm of the credentials, else the URI of From", func(c *route.Ctx) route.Value {
+			var a sipparse.Auth
+			if credentials(c, &a) && !a.Username.Empty() {
+				return route.Str(c.Scratch.Concat(c.Msg.Bytes(a.Username), at, c.Msg.Bytes(a.Realm)))
+			}
+			f, e := c.Msg.From()
+			if e != sipparse.OK {
+				return route.Null
+			}
+			return text(c.Msg.Bytes(f.URI))
+		}),
+		get("AU", "account: user of the credentials, else of From", func(c *route.Ctx) route.Value {
+			var a sipparse.Auth
+			if credentials(c, &a) && !a.Username.Empty() {
+				return text(c.Msg.Bytes(a.UserName))
+			}
+			return user(furi)(c)
+		}),
+	}
+}
+
+var at = []byte("@")

@@ -1,0 +1,111 @@
+// Package pv has the pseudo-variables that every configuration uses, the transformations of strings, URIs, parameters and addresses, and
+// the functions that test variables. A variable is resolved once, when the script is compiled: what runs per message is a closure that
+// neither looks up a name nor allocates. Values point into the message or into its scratch memory.
+package pv
+
+import (
+	"errors"
+	"fmt"
+	"sort"
+	"strings"
+
+	"kahea/cfglang/route"
+	"kahea/modules"
+)
+
+func init() {
+	modules.Register("pv", func() modules.Module { return &mod{} })
+}
+
+var (
+	_ modules.Module  = (*mod)(nil)
+	_ modules.Setuper = (*mod)(nil)
+)
+
+type mod struct {
+	h       *modules.Host // nil until Setup
+	slots   []*slot       // script variables met before Setup
+	sets    []varset      // modparam varset
+	aliases map[string]avpName
+}
+
+func (m *mod) Exports() modules.Exports {
+	x := modules.Exports{
+		Params: []modules.Param{
+			{Name: "varset", Func: m.paramVarset, Type: modules.StrParam, Doc: `start value of a $var: "name=s:text" or "name=i:1"`},
+			{Name: "avp_aliases", Func: m.paramAliases, Type: modules.StrParam, Doc: `other names of AVPs: "alias=s:name;alias2=i:5"`},
+			{Name: "shvset", Func: notYet, Type: modules.StrParam, Doc: "$shv is not there yet"},
+		},
+		Funcs: m.funcs(),
+		Trans: transformations(),
+	}
+	for _, l := range [][]route.Var{m.scriptVars(), m.avpVars(), uriVars(), dstVars(), branchVars(), flagVars(), headerVars(), addressVars(), authVars(),
+		messageVars(), networkVars(), m.processVars(), timeVars(), constVars()} {
+		x.Vars = append(x.Vars, l...)
+	}
+	return x
+}
+
+var errNotYet = errors.New("not there yet")
+
+func notYet(modules.Value) error { return errNotYet }
+
+func (m *mod) Setup(h *modules.Host) error {
+	m.h = h
+	for _, s := range m.slots {
+		s.n = h.Vars.Slot(s.kind, s.name)
+	}
+	m.slots = nil
+	for _, s := range m.sets {
+		n := h.Vars.Slot(route.VarZero, s.name)
+		h.Vars.Set(nil, n, s.val)
+	}
+	return nil
+}
+
+var (
+	errWantString = errors.New("a string is needed")
+	errWantInt    = errors.New("a number is needed")
+	errWantName   = errors.New("a name in parentheses is missing")
+	errNoInner    = errors.New("it takes no name in parentheses")
+	errNull       = errors.New("$null can not be assigned")
+)
+
+// isStr says whether a value that was assigned has text of its own; Kamailio's setters of URIs do not take bare numbers.
+func isStr(v route.Value) bool { return v.Flags&route.FlagStr != 0 && !v.IsNull() }
+
+// text is Null for an empty text.
+func text(b []byte) route.Value {
+	if len(b) == 0 {
+		return route.Null
+	}
+	return route.Str(b)
+}
+
+// get makes a read-only variable.
+func get(name, doc string, f route.Getter) route.Var { return route.Var{Name: name, Get: f, Doc: doc} }
+
+// choice makes a read-only variable whose inner name selects one of fixed getters.
+func choice(name, doc string, of map[string]route.Getter) route.Var {
+	return route.Var{Name: name, Doc: doc, Bind: func(_ route.Env, r *route.VarRef) (route.Getter, route.Setter, error) {
+		if r.Index.Kind != route.NoIndex {
+			return nil, nil, errIndex
+		}
+		f := of[r.Inner]
+		if f == nil {
+			return nil, nil, unknownInner(r, of)
+		}
+		return f, nil, nil
+	}}
+}
+
+var errIndex = errors.New("it takes no index")
+
+func unknownInner[T any](r *route.VarRef, of map[string]T) error {
+	names := make([]string, 0, len(of))
+	for k := range of {
+		names = append(names, k)
+	}
+	sort.Strings(names)
+	return fmt.Errorf("got (%s), want one of %s", r.Inner, strings.Join(names, " "))
+}
