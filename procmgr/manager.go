@@ -321,7 +321,13 @@ func (m *Manager) Close() {
 	if m.null >= 0 {
 		unix.Close(m.null)
 	}
+	closed := map[int]bool{}
 	for _, p := range m.procs {
-		closeAll(p.Fds)
+		for _, fd := range p.Fds {
+			if !closed[fd] { // several processes may share one
+				closed[fd] = true
+				unix.Close(fd)
+			}
+		}
 	}
 }

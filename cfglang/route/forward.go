@@ -109,10 +109,7 @@ func (c *Ctx) resolveName(host []byte) (netip.Addr, error) {
 		ip, ok, lookup := c.P.Host.Resolve(host, v6)
 		if !ok && lookup != nil {
 			var err error
-			if !c.Await(func() { err = lookup() }) || err != nil {
-				continue
-			}
-			ip, ok, _ = c.P.Host.Resolve(host, v6)
+			ok = c.Await(func() { ip, err = lookup() }) && err == nil
 		}
 		if ok && ip.IsValid() {
 			return ip, nil

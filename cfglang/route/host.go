@@ -32,9 +32,9 @@ type Host interface {
 	Send(d *Dest, b []byte) error
 	// Await runs wait on another goroutine and then done on the loop.
 	Await(wait func(), done func())
-	// Resolve looks host up from what is known (cache, hosts file); when it is not known, ok is false and lookup is what has to
-	// be awaited before asking again.
-	Resolve(host []byte, v6 bool) (addr netip.Addr, ok bool, lookup func() error)
+	// Resolve says what is known of host (hosts file, cache): known with an address that is not valid means that there is none. When it is not
+	// known, lookup asks and has to be awaited.
+	Resolve(host []byte, v6 bool) (addr netip.Addr, known bool, lookup func() (netip.Addr, error))
 	// Now is the time of the current wake-up, unix nanoseconds.
 	Now() int64
 	// Ticks is the timer clock: 1/16 s, the same in all processes.

@@ -16,8 +16,6 @@ import (
 	"kahea/reactor"
 	"kahea/shm"
 	"kahea/sipparse"
-
-	"syscall"
 )
 
 // runMain is main's way from the command line to the end of the server (core.md 1.3, 11.1).
@@ -49,7 +47,7 @@ func loadMain(o *options, d *diag.List) (*server, error) {
 	if err != nil {
 		return nil, err
 	}
-	sl := sealed{Options: o, UID: -1, GID: -1}
+	sl := sealed{Options: o, Args: os.Args, UID: -1, GID: -1}
 	if o.Builtin {
 		sl.Name, sl.Text = "default-cfg", defaultConfig
 	} else {
@@ -97,14 +95,17 @@ func (s *server) start() (code int, err error) {
 		return exitError, err
 	}
 	dm := s.daemonOptions()
-	if code, done, err := daemonize(dm); done || err != nil {
+	if !dm.Foreground && !dm.NoFork && s.Options.File == "-" {
+		return exitError, errStdin
+	}
+	if parent, code, err := procmgr.Detach(dm); parent || err != nil {
 		return code, err
 	}
-	defer func() {
-		if err != nil {
-			tellParent(err)
-		}
-	}()
+	daemon, err := procmgr.Enter(dm)
+	if err != nil {
+		return exitError, err
+	}
+	defer daemon.Close()
 	if s.arena, err = shm.Create(int64(s.par.ShmSize)<<20, kind); err != nil {
 		return exitError, fmt.Errorf("shared memory of %d MB: %w", s.par.ShmSize, err)
 	}
@@ -120,12 +121,17 @@ func (s *server) start() (code int, err error) {
 		return exitError, err
 	}
 	s.host.KeepFile = func(name string, fd int) { s.kept = append(s.kept, keptFD{name, fd}) }
-	if err := s.ids(); err != nil {
+	id, err := procmgr.LookupIdentity(s.par.User, s.par.Group)
+	if err != nil {
 		return exitError, err
 	}
-	if err := makeRunDir(s.par.RunDir, s.UID, s.GID); err != nil {
-		return exitError, err
+	if id.SetUID {
+		s.UID = id.UID
 	}
+	if id.SetGID {
+		s.GID = id.GID
+	}
+	s.host.User, s.host.Group = s.UID, s.GID
 	for _, l := range s.loaded {
 		if m, ok := l.Module.(modules.Initer); ok {
 			if err := m.Init(s.host); err != nil {
@@ -134,6 +140,11 @@ func (s *server) start() (code int, err error) {
 		}
 	}
 	defer s.closeModules()
+	if dm.NoFork {
+		if err := s.onlyFirstUDP(); err != nil {
+			return exitError, err
+		}
+	}
 	ls, ro := listeners(s.Endpoints), s.reactorOptions()
 	if err := reactor.Probe(ls, ro); err != nil {
 		return exitError, err
@@ -172,7 +183,7 @@ func (s *server) start() (code int, err error) {
 		Arena: s.arena, Config: blob, Restart: s.par.Restart, ExitTimeout: s.par.ExitTimeout, Name: "kahea", Heartbeat: 10,
 		Log:    func(level int, text string) { s.proc.Log.Printf(log.Level(level), "<core>: ", "%s", text) },
 		Died:   func(_ procmgr.Proc, slot int, _ string) []int { fds, _ := steer.Died(slot); return fds },
-		Status: s.memoryReport,
+		Status: s.memoryReport, Silent: !dm.NoFork, SilentErr: !dm.NoFork && !dm.LogStderr, Dumpable: id.SetUID && !dm.DisableCoreDump,
 	})
 	if err != nil {
 		return exitError, err
@@ -194,8 +205,10 @@ func (s *server) start() (code int, err error) {
 	if err := s.addProcs(m, procs, read, write, senders, tcp); err != nil {
 		return exitError, err
 	}
-	if err := dropPrivileges(m, dm); err != nil {
-		return exitError, err
+	if id.SetUID || id.SetGID {
+		if err := m.DropPrivileges(id, s.lowPort(), !dm.DisableCoreDump); err != nil {
+			return exitError, err
+		}
 	}
 	if err := s.initWorker(procmgr.RankInit); err != nil {
 		return exitError, err
@@ -210,10 +223,23 @@ func (s *server) start() (code int, err error) {
 		m.Run()
 		return exitError, err
 	}
-	tellParent(nil)
+	if err := daemon.Silence(); err != nil {
+		m.Stop()
+		m.Run()
+		return exitError, err
+	}
+	daemon.Report(0)
+	if dm.NoFork {
+		stop, err := s.workInMain(ls, ro, read[0], write)
+		if err != nil {
+			m.Stop()
+			m.Run()
+			return exitError, err
+		}
+		defer stop()
+	}
 	code = m.Run()
 	s.memorySummary()
-	removePidFiles(dm)
 	return code, nil
 }
 
@@ -226,6 +252,9 @@ func (s *server) procs0(tcp bool) []procmgr.Proc {
 			continue
 		}
 		for n := range e.Workers {
+			if !s.par.Fork {
+				break // main does it
+			}
 			desc := fmt.Sprintf("udp receiver child=%d sock=%s", n, e.Addr)
 			if e.AdvHost != "" {
 				desc += fmt.Sprintf(" (%s:%d)", e.AdvHost, e.AdvPort)
@@ -257,15 +286,15 @@ func (s *server) procs0(tcp bool) []procmgr.Proc {
 
 // addProcs gives each process its descriptors (see splitFds) and adds it to the manager.
 func (s *server) addProcs(m *procmgr.Manager, procs []procmgr.Proc, read, write, senders, tcp []int) error {
-	var pairs [][2]int
+	n := 0
 	for _, p := range procs {
 		if p.Kind == kindTCP {
-			fds, err := syscall.Socketpair(syscall.AF_UNIX, syscall.SOCK_SEQPACKET|syscall.SOCK_NONBLOCK|syscall.SOCK_CLOEXEC, 0)
-			if err != nil {
-				return fmt.Errorf("socketpair of tcp main and worker: %w", err)
-			}
-			pairs = append(pairs, fds)
+			n++
 		}
+	}
+	mains, ends, err := reactor.TCPPairs(n)
+	if err != nil {
+		return err
 	}
 	nTCP := 0
 	for i, p := range procs {
@@ -282,13 +311,10 @@ func (s *server) addProcs(m *procmgr.Manager, procs []procmgr.Proc, read, write,
 				p.Fds = append(p.Fds, k.fd)
 			}
 		case p.Kind == kindTCP:
-			p.Fds = append(p.Fds, pairs[nTCP][1])
+			p.Fds = append(p.Fds, ends[nTCP])
 			nTCP++
 		case p.Kind == kindTCPMain:
-			p.Fds = append(p.Fds, tcp...)
-			for _, x := range pairs {
-				p.Fds = append(p.Fds, x[0])
-			}
+			p.Fds = append(append(p.Fds, tcp...), mains...)
 		}
 		m.Add(p)
 	}
@@ -316,4 +342,14 @@ func (c *config) reactorOptions() reactor.Options {
 func colourTerminal() bool {
 	fi, err := os.Stderr.Stat()
 	return err == nil && fi.Mode()&os.ModeCharDevice != 0
+}
+
+// lowPort says whether a port below 1024 has to be opened.
+func (s *server) lowPort() bool {
+	for _, e := range s.Endpoints {
+		if e.Addr.Port() < 1024 {
+			return true
+		}
+	}
+	return false
 }

@@ -132,7 +132,10 @@ func splitFds(ch *procmgr.Child, sl *sealed) (f childFds, err error) {
 
 // loopChild runs the process's event loop.
 func (s *server) loopChild(ch *procmgr.Child, f childFds) error {
-	h := newWire(s)
+	h, err := newWire(s)
+	if err != nil {
+		return err
+	}
 	cfg := reactor.Config{
 		Role: reactor.RolePlain, Listeners: listeners(s.Endpoints), Options: s.reactorOptions(), Arena: s.arena, Shared: shm.Off(s.Shared),
 		Senders: f.senders, Bell: f.bell, Doorbells: f.bells, Slot: ch.Slot,

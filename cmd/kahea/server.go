@@ -21,6 +21,7 @@ import (
 type sealed struct {
 	Options   *options
 	Set       map[string]bool
+	Args      []string // of the command line, for core.arg
 	Name      string
 	Text      []byte
 	Endpoints []endpoint

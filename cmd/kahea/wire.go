@@ -1,11 +1,14 @@
 package main
 
 import (
+	"context"
 	"net/netip"
+	"time"
 
 	"kahea/cfglang/route"
 	"kahea/procmgr"
 	"kahea/reactor"
+	"kahea/reactor/resolve"
 	"kahea/sipparse"
 )
 
@@ -17,16 +20,24 @@ type wire struct {
 	keep  func() func()   // bound once, so that a message costs no closure
 	ticks uint64
 	slow  bool // this process runs the periodic functions
-	names *resolver
+	names *resolve.Resolver
+	procs *procmgr.Procs
 }
 
-func newWire(s *server) *wire {
-	h := &wire{s: s, names: &resolver{}}
+func newWire(s *server) (*wire, error) {
+	h := &wire{s: s}
+	var err error
+	if h.names, err = resolve.New(resolve.Options{}); err != nil {
+		return nil, err
+	}
+	if h.procs, err = procmgr.OpenTable(s.arena); err != nil {
+		return nil, err
+	}
 	h.keep = func() func() {
 		k := h.pkt.Keep()
 		return k.Release
 	}
-	return h
+	return h, nil
 }
 
 // Receive hands a message to the engine.
@@ -42,7 +53,7 @@ func (h *wire) Receive(p *reactor.Packet) reactor.Verdict {
 // Tick advances the process's timing wheel and says that the process lives.
 func (h *wire) Tick(now uint64) {
 	h.ticks = now
-	procmgr.Beat(h.s.arena)
+	h.procs.Beat()
 	h.s.proc.Advance(now)
 	if h.slow {
 		h.s.tickPeriodic(now)
@@ -70,9 +81,24 @@ func (h *wire) Await(wait, done func()) { h.w.Await(wait, done) }
 func (h *wire) Now() int64              { return h.w.Now() }
 func (h *wire) Ticks() uint64           { return h.ticks }
 
-func (h *wire) Resolve(host []byte, v6 bool) (netip.Addr, bool, func() error) {
-	return h.names.lookup(string(host), v6, h.w.Now())
+func (h *wire) Resolve(host []byte, v6 bool) (netip.Addr, bool, func() (netip.Addr, error)) {
+	name := string(host)
+	if ip, known := h.names.Known(name, v6); known {
+		return ip, true, nil
+	}
+	return netip.Addr{}, false, func() (netip.Addr, error) {
+		ctx, cancel := context.WithTimeout(context.Background(), lookupTimeout)
+		defer cancel()
+		ips, err := h.names.Lookup(ctx, name, !v6, v6)
+		if err != nil {
+			return netip.Addr{}, err
+		}
+		return ips[0], nil
+	}
 }
+
+// lookupTimeout bounds a name's lookup, over all servers.
+const lookupTimeout = 10 * time.Second
 
 var _ reactor.Handler = (*wire)(nil)
 var _ route.Host = (*wire)(nil)
