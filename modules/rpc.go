@@ -53,6 +53,11 @@ type Request struct {
 	Params []*Node
 	Out    []*Node
 	next   int
+	// Strict: Str and Int take only their own type (binrpc without autoconversion).
+	Strict bool
+	// Peer describes who asks, for commands about the connection itself (ctl.who): protocol, address, port, own address, own port; nil when the
+	// protocol has none.
+	Peer []string
 	// Delayed, when a command sets it, makes the server wait for Reply instead of encoding Out when Run returns.
 	Delayed bool
 	Reply   func()
@@ -92,6 +97,32 @@ func (r *Request) NextInt() (n int64, ok bool, err error) {
 		}
 	}
 	return 0, true, NewFault(400, "Invalid parameter value (expected an integer)")
+}
+
+// Str is the next parameter, which must be text, or a number where the protocol converts; err is what the client is told.
+func (r *Request) Str() (string, error) {
+	if r.next >= len(r.Params) {
+		return "", NewFault(400, "error at parameter %d: expected string type but end of packet encountered", r.next)
+	}
+	p := r.Params[r.next]
+	if p.Kind == KindStr || !r.Strict && p.Kind == KindInt {
+		s, _ := r.NextStr()
+		return s, nil
+	}
+	return "", NewFault(400, "error at parameter %d: expected string type but record doesn't match type", r.next)
+}
+
+// Integer is the next parameter, which must be a number, or text of one where the protocol converts.
+func (r *Request) Integer() (int64, error) {
+	if r.next >= len(r.Params) {
+		return 0, NewFault(400, "error at parameter %d: expected integer type but end of packet encountered", r.next)
+	}
+	p := r.Params[r.next]
+	if p.Kind == KindInt || !r.Strict && p.Kind != KindStruct && p.Kind != KindArray {
+		n, _, err := r.NextInt()
+		return n, err
+	}
+	return 0, NewFault(400, "error at parameter %d: expected integer type but record doesn't match type", r.next)
 }
 
 // More says whether parameters are left.

@@ -75,13 +75,14 @@ func (s *server) methodHelp(r *modules.Request) error {
 func rpcEcho(r *modules.Request) error {
 	for _, p := range r.Params {
 		switch {
+		case p.Kind == modules.KindStr:
+			r.AddStr(p.Str)
 		case p.Kind == modules.KindInt && r.Strict:
 			r.AddInt(p.Int)
-		case p.Kind == modules.KindInt, p.Kind == modules.KindStr:
-			s, _ := r.NextStr()
-			r.AddStr(s)
+		case p.Kind == modules.KindInt:
+			r.AddStr(fmt.Sprint(p.Int))
 		case p.Kind == modules.KindDouble && !r.Strict:
-			r.AddStr(fmt.Sprintf("%.0f", p.Double))
+			r.AddStr(fmt.Sprint(int64(p.Double)))
 		default:
 			return nil
 		}

@@ -4,6 +4,7 @@
 package all
 
 import (
+	_ "kahea/modules/ctl"
 	_ "kahea/modules/maxfwd"
 	_ "kahea/modules/pv"
 	_ "kahea/modules/registrar"
