@@ -9,6 +9,8 @@ import (
 	_ "kahea/modules/pv"
 	_ "kahea/modules/registrar"
 	_ "kahea/modules/rr"
+	_ "kahea/modules/sanity"
+	_ "kahea/modules/siputils"
 	_ "kahea/modules/sl"
 	_ "kahea/modules/tm"
 	_ "kahea/modules/usrloc"

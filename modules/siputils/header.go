@@ -1,0 +1,58 @@
+package siputils
+
+import (
+	"bytes"
+	"time"
+
+	"kahea/cfglang/route"
+	"kahea/sipparse"
+)
+
+func isSupported(c *route.Ctx, a *route.Args) bool {
+	want := a.At(0).Text
+	for h := c.Msg.First(sipparse.HdrSupported); h != nil; h = c.Msg.NextOf(h) {
+		for t := range bytes.SplitSeq(c.Msg.Bytes(h.Body), comma) {
+			if bytes.EqualFold(bytes.TrimSpace(t), want) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+var comma = []byte(",")
+
+// isUser compares the username of the first credentials.
+func isUser(c *route.Ctx, a *route.Args) int {
+	want, ok := a.Str(c, 0)
+	if !ok {
+		return -1
+	}
+	h := c.Msg.First(sipparse.HdrAuthorization)
+	if h == nil {
+		h = c.Msg.First(sipparse.HdrProxyAuthorization)
+	}
+	var cred sipparse.Auth
+	if h == nil || sipparse.ParseAuth(c.Msg.Buf, h.Body, &cred) != sipparse.OK || cred.Username.Empty() {
+		return -1
+	}
+	return truth(bytes.Equal(c.Msg.Bytes(cred.Username), want))
+}
+
+// dateCheck: -1 there is no Date or it is no date, -2 it is too far away.
+func dateCheck(c *route.Ctx, a *route.Args) int {
+	n, ok := a.Int(c, 0)
+	h := c.Msg.First(sipparse.HdrDate)
+	if !ok || h == nil {
+		return -1
+	}
+	t, err := time.Parse(time.RFC1123, string(c.Msg.Bytes(h.Body)))
+	if err != nil {
+		return -1
+	}
+	d := c.P.Host.Now()/int64(time.Second) - t.Unix()
+	if d > n || d < -n {
+		return -2
+	}
+	return 1
+}

@@ -1,0 +1,227 @@
+package siputils
+
+import (
+	"bytes"
+
+	"kahea/cfglang/log"
+	"kahea/cfglang/route"
+	"kahea/sipparse"
+)
+
+// findParam looks for a parameter of the R-URI.
+func findParam(c *route.Ctx, name []byte) (val []byte, has, found bool) {
+	u, b, ok := c.ParsedRURI()
+	if !ok {
+		return nil, false, false
+	}
+	for it := sipparse.Params(u.Params.In(b)); it.Next(); {
+		if bytes.EqualFold(it.Name, name) {
+			return it.Value, it.HasValue, true
+		}
+	}
+	return nil, false, false
+}
+
+// uriParam without a value wants the parameter to have none, as Kamailio.
+func uriParam(c *route.Ctx, a *route.Args) int {
+	val, has, found := findParam(c, a.At(0).Text)
+	if a.N < 2 {
+		return truth(found && !has)
+	}
+	return truth(found && has && bytes.Equal(val, a.At(1).Text))
+}
+
+func uriParamAny(c *route.Ctx, a *route.Args) int {
+	name, ok := a.Str(c, 0)
+	_, _, found := findParam(c, name)
+	return truth(ok && found)
+}
+
+func getURIParam(c *route.Ctx, a *route.Args) int {
+	name, ok := a.Str(c, 0)
+	val, _, found := findParam(c, name)
+	if !ok || !found {
+		return -1
+	}
+	return set(c, a.PV(1), val)
+}
+
+func set(c *route.Ctx, p *route.PV, b []byte) int {
+	if err := p.Set(c, route.Str(b)); err != nil {
+		c.Logf(log.Err, "siputils", "assignment to %s: %v", p.Text, err)
+		return -1
+	}
+	return 1
+}
+
+// addURIParam puts the parameter before the URI's headers.
+func addURIParam(c *route.Ctx, a *route.Args) int {
+	p, ok := a.Str(c, 0)
+	u, b, good := c.ParsedRURI()
+	if !ok || !good {
+		return -1
+	}
+	if len(p) == 0 {
+		return 1
+	}
+	end := len(b)
+	if !u.Headers.Empty() {
+		end = int(u.Headers.Off) - 1
+	}
+	return ruri(c, c.Scratch.Concat(b[:end], semicolon, p, b[end:]))
+}
+
+var semicolon = []byte(";")
+
+func ruri(c *route.Ctx, b []byte) int {
+	if err := c.SetRURI(b); err != nil {
+		c.Logf(log.Err, "siputils", "%v", err)
+		return -1
+	}
+	return 1
+}
+
+func rmURIParam(c *route.Ctx, a *route.Args) int {
+	name, ok := a.Str(c, 0)
+	u, b, good := c.ParsedRURI()
+	if !ok || !good {
+		return -1
+	}
+	if u.Params.Empty() {
+		return 1
+	}
+	d := c.Scratch.Tail(len(b))
+	d = append(d, b[:u.Params.Off-1]...)
+	for it := sipparse.Params(u.Params.In(b)); it.Next(); {
+		if bytes.EqualFold(it.Name, name) {
+			continue
+		}
+		d = append(append(d, ';'), it.Name...)
+		if it.HasValue {
+			d = append(append(d, '='), it.Value...)
+		}
+	}
+	return ruri(c, c.Scratch.Keep(append(d, b[u.Params.End():]...)))
+}
+
+// tel2sip takes a tel URI, a host and a variable; what is no tel URI is left alone.
+func tel2sip(c *route.Ctx, a *route.Args) int {
+	tel, ok1 := a.Str(c, 0)
+	host, ok2 := a.Str(c, 1)
+	if !ok1 || !ok2 {
+		return -1
+	}
+	if len(tel) < 4 || !bytes.EqualFold(tel[:4], []byte("tel:")) {
+		return 1
+	}
+	d := c.Scratch.Tail(len(tel) + len(host) + 16)
+	d = append(d, "sip:"...)
+	inParams := false
+	for _, ch := range tel[4:] {
+		switch {
+		case ch == ';':
+			inParams = true
+		case !inParams && (ch == '-' || ch == '.' || ch == '(' || ch == ')'):
+			continue // visual separators
+		case ch >= 'A' && ch <= 'Z':
+			ch += 'a' - 'A'
+		}
+		d = append(d, ch)
+	}
+	d = append(append(append(d, '@'), host...), ";user=phone"...)
+	return set(c, a.PV(2), c.Scratch.Keep(d))
+}
+
+// cmpArgs parses both arguments and compares them.
+func cmpArgs(c *route.Ctx, a *route.Args, same func(u, v *sipparse.URI, b, d []byte) bool) bool {
+	b, ok1 := a.Str(c, 0)
+	d, ok2 := a.Str(c, 1)
+	var u, v sipparse.URI
+	if !ok1 || !ok2 || sipparse.ParseURI(b, &u) != sipparse.OK || sipparse.ParseURI(d, &v) != sipparse.OK {
+		return false
+	}
+	return same(&u, &v, b, d)
+}
+
+func port(u *sipparse.URI) uint16 {
+	if u.Port != 0 {
+		return u.Port
+	}
+	return route.DefaultPort(u)
+}
+
+// sameURI compares the parts that RFC 3261 19.1.4 names and Kamailio knows.
+func sameURI(u, v *sipparse.URI, b, d []byte) bool {
+	return u.Scheme == v.Scheme && bytes.Equal(u.User.In(b), v.User.In(d)) && bytes.Equal(u.Passwd.In(b), v.Passwd.In(d)) &&
+		bytes.EqualFold(u.Host.In(b), v.Host.In(d)) && port(u) == port(v) &&
+		bytes.EqualFold(u.Transport.In(b), v.Transport.In(d)) && bytes.EqualFold(u.TTL.In(b), v.TTL.In(d)) &&
+		bytes.EqualFold(u.UserParam.In(b), v.UserParam.In(d)) && bytes.EqualFold(u.Maddr.In(b), v.Maddr.In(d)) &&
+		bytes.EqualFold(u.MethodParam.In(b), v.MethodParam.In(d))
+}
+
+func sameAOR(u, v *sipparse.URI, b, d []byte) bool {
+	return bytes.Equal(u.User.In(b), v.User.In(d)) && port(u) == port(v) && bytes.EqualFold(u.Host.In(b), v.Host.In(d))
+}
+
+func cmpHdrName(c *route.Ctx, a *route.Args) bool {
+	b, ok1 := a.Str(c, 0)
+	d, ok2 := a.Str(c, 1)
+	if !ok1 || !ok2 || len(b) == 0 || len(d) == 0 {
+		return false
+	}
+	if t := sipparse.LookupHdr(b); t != sipparse.HdrOther {
+		return t == sipparse.LookupHdr(d)
+	}
+	return bytes.EqualFold(b, d)
+}
+
+func setURIUser(c *route.Ctx, a *route.Args) int {
+	return setURI(c, a, func(dst []byte, u *sipparse.URI, b, val []byte) []byte {
+		dst = append(append(dst, u.SchemeText.In(b)...), ':')
+		if len(val) > 0 {
+			dst = append(append(dst, val...), '@')
+		}
+		return append(dst, b[u.Host.Off:]...)
+	})
+}
+
+func setURIHost(c *route.Ctx, a *route.Args) int {
+	return setURI(c, a, func(dst []byte, u *sipparse.URI, b, val []byte) []byte {
+		dst = append(append(dst, b[:u.Host.Off]...), val...)
+		return append(dst, b[u.Host.End():]...)
+	})
+}
+
+func setURI(c *route.Ctx, a *route.Args, build func(dst []byte, u *sipparse.URI, b, val []byte) []byte) int {
+	v := a.PV(0).Get(c)
+	val, ok := a.Str(c, 1)
+	if v.IsNull() || !ok {
+		return -1
+	}
+	b := v.Text(c)
+	var u sipparse.URI
+	if sipparse.ParseURI(b, &u) != sipparse.OK || u.Host.Empty() {
+		return -1
+	}
+	d := build(c.Scratch.Tail(len(b)+len(val)+8), &u, b, val)
+	return set(c, a.PV(0), c.Scratch.Keep(d))
+}
+
+// isGRUU looks for gr: with a value it is a public GRUU, without one a temporary.
+func isGRUU(c *route.Ctx, a *route.Args) int {
+	b := c.RURI()
+	if a.N > 0 {
+		var ok bool
+		if b, ok = a.Str(c, 0); !ok {
+			return -1
+		}
+	}
+	var u sipparse.URI
+	if sipparse.ParseURI(b, &u) != sipparse.OK || !u.HasGR {
+		return -1
+	}
+	if u.GR.Empty() {
+		return 2
+	}
+	return 1
+}
