@@ -51,25 +51,24 @@ type params struct {
 }
 
 type mod struct {
-	par          params
-	h            *modules.Host
-	a            *shm.Arena
-	table        shm.Table
-	root         *root
-	tag          route.TagPrefix
-	tagCell      shm.Tag
-	tagBranch    shm.Tag
-	tagReply     shm.Tag
-	tagState     shm.Tag
-	stats        stats
-	hooks        []Hook
-	auto100      []byte
-	scratch      []byte // for state that is carried to shared memory
-	spare        []*edit.List
-	parsed       sipparse.Msg // for building ACK and CANCEL
-	noEdits      edit.List
-	upstream     sipparse.Msg // for relaying a stored reply
-	localRequest *route.Route
+	par       params
+	h         *modules.Host
+	a         *shm.Arena
+	table     shm.Table
+	root      *root
+	tag       route.TagPrefix
+	tagCell   shm.Tag
+	tagBranch shm.Tag
+	tagReply  shm.Tag
+	tagState  shm.Tag
+	stats     stats
+	hooks     []Hook
+	auto100   []byte
+	scratch   []byte // for state that is carried to shared memory
+	spare     []*edit.List
+	parsed    sipparse.Msg // for building ACK and CANCEL
+	noEdits   edit.List
+	upstream  sipparse.Msg // for relaying a stored reply
 }
 
 // root is the entry to the module's shared memory.
@@ -125,10 +124,9 @@ func (m *mod) Exports() modules.Exports {
 			notYet("faked_reply_prio", 0), notYet("dns_reuse_rcv_socket", 0), notYet("headers_mode", 0), notYet("reply_relay_mode", 1),
 			notYet("blst_503", 0), notYet("reparse_on_dns_failover", 1), notYet("e2e_cancel_reason", 1), notYet("local_cancel_reason", 1),
 		},
-		Funcs:  m.funcs(),
-		Stats:  m.stats.table(m),
-		RPC:    m.commands(),
-		Events: []string{"tm:local-request", "tm:branch-failure:NAME"},
+		Funcs: m.funcs(),
+		Stats: m.stats.table(m),
+		RPC:   m.commands(),
 	}
 }
 
@@ -183,9 +181,6 @@ func (m *mod) attach(h *modules.Host) (err error) {
 	m.table, err = shm.OpenTable(m.a, m.root.Table)
 	m.tagCell, m.tagBranch = m.a.TagFor("tm", "cell"), m.a.TagFor("tm", "branch")
 	m.tagReply, m.tagState = m.a.TagFor("tm", "reply"), m.a.TagFor("tm", "state")
-	if h.Prog != nil {
-		m.localRequest = h.Prog.Find(route.InEvent, "tm:local-request")
-	}
 	return err
 }
 
