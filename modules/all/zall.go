@@ -12,6 +12,7 @@ import (
 	_ "kahea/modules/sanity"
 	_ "kahea/modules/siputils"
 	_ "kahea/modules/sl"
+	_ "kahea/modules/textops"
 	_ "kahea/modules/tm"
 	_ "kahea/modules/usrloc"
 	_ "kahea/modules/xlog"
