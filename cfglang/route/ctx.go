@@ -77,6 +77,7 @@ type Ctx struct {
 	ReplyCode int
 	// Send describes what leaves while onsend_route runs.
 	Send    *Dest
+	dest    Dest
 	SendBuf []byte
 	// Ext is a small place for the state of modules by number (Proc.Ext), for what lives as long as the message.
 	Ext [8]uint64

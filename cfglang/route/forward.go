@@ -173,7 +173,7 @@ func (c *Ctx) AppendRequest(dst []byte, d *Dest, ruri, path, branch []byte) ([]b
 		o.Path = c.Scratch.Concat([]byte("Route: "), path, []byte("\r\n"))
 	}
 	if c.RR.On && c.P.RecordRoute != nil {
-		o.Front = c.P.RecordRoute(c, d)
+		o.Front = c.P.RecordRoute(c, d.Sock)
 	}
 	b, e := edit.AppendRequest(dst, &c.Msg, &c.Edits, &o)
 	if e != sipparse.OK {
@@ -183,7 +183,7 @@ func (c *Ctx) AppendRequest(dst []byte, d *Dest, ruri, path, branch []byte) ([]b
 }
 
 // SendRequest runs onsend_route, if there is one, and sends.
-func (c *Ctx) SendRequest(d *Dest, b []byte) error {
+func (c *Ctx) SendRequest(d Dest, b []byte) error {
 	if !c.onSend(d, b) {
 		return ErrDropped
 	}
@@ -196,14 +196,17 @@ func (c *Ctx) SendRequest(d *Dest, b []byte) error {
 	return nil
 }
 
-func (c *Ctx) onSend(d *Dest, b []byte) bool {
+func (c *Ctx) onSend(d Dest, b []byte) bool {
 	r := c.P.Prog.OnSend
 	if r == nil {
 		return true
 	}
 	oldD, oldB := c.Send, c.SendBuf
-	c.Send, c.SendBuf = d, b
+	old := c.dest
+	c.dest = d
+	c.Send, c.SendBuf = &c.dest, b
 	code, flow := c.RunTop(r, InOnSend)
+	c.dest = old
 	c.Send, c.SendBuf = oldD, oldB
 	if flow&FlowDrop != 0 || code == 0 {
 		c.Logf(log.Info, "<core>", "send to %s dropped by onsend_route", d.Addr)
@@ -253,7 +256,7 @@ func (c *Ctx) forward(t Target) error {
 	if err != nil {
 		return err
 	}
-	return c.SendRequest(&d, b)
+	return c.SendRequest(d, b)
 }
 
 // ForwardReply sends the reply on by its second Via (core.md 9.3). It reports whether it was sent.
@@ -287,11 +290,11 @@ func (c *Ctx) ForwardReply(code int, reason []byte) bool {
 		c.P.Count(c.P.Stat.ErrReplies)
 		return false
 	}
-	if c.P.Par.OnSendReply && !c.onSend(&d, b) {
+	if c.P.Par.OnSendReply && !c.onSend(d, b) {
 		c.P.Count(c.P.Stat.DropReplies)
 		return false
 	}
-	if err := c.P.Host.Send(&d, b); err != nil {
+	if err := c.P.Host.Send(d, b); err != nil {
 		c.P.Count(c.P.Stat.ErrReplies)
 		return false
 	}

@@ -29,7 +29,7 @@ type Host interface {
 	Buffer() []byte
 	// Send sends b, or queues it; b may be the Buffer and may be reused when Send returned. An error is what the kernel or the connection
 	// table says at once (no such connection, no route).
-	Send(d *Dest, b []byte) error
+	Send(d Dest, b []byte) error
 	// Await runs wait on another goroutine and then done on the loop.
 	Await(wait func(), done func())
 	// Resolve says what is known of host (hosts file, cache): known with an address that is not valid means that there is none. When it is not

@@ -34,8 +34,8 @@ type Proc struct {
 	AfterScript        []func(c *Ctx)
 	Responses          []func(c *Ctx) bool
 
-	// RecordRoute makes the Record-Route lines of a request that leaves to d (module rr).
-	RecordRoute func(c *Ctx, d *Dest) []byte
+	// RecordRoute makes the Record-Route lines of a request that leaves by the socket out (module rr).
+	RecordRoute func(c *Ctx, out *Socket) []byte
 
 	timers     [64]func(o shm.Off)
 	free       []*Ctx

@@ -63,7 +63,7 @@ func (h *wire) Tick(now uint64) {
 // Buffer, Send, Await, Resolve, Now and Ticks are route.Host.
 func (h *wire) Buffer() []byte { return h.w.Buffer() }
 
-func (h *wire) Send(d *route.Dest, b []byte) error {
+func (h *wire) Send(d route.Dest, b []byte) error {
 	if d.Proto == sipparse.UDP {
 		return h.w.SendUDP(d.Sock.Index, d.Addr, b)
 	}

@@ -70,9 +70,9 @@ func (m *mod) removeRecordRoute(c *route.Ctx, _ *route.Args) int {
 	return -1
 }
 
-// lines are the Record-Route lines for a request that leaves to d: one, or two when it leaves from another socket than it came in by;
+// lines are the Record-Route lines for a request that leaves by out: one, or two when it leaves from another socket than it came in by;
 // the one for the way it leaves stands on top.
-func (m *mod) lines(c *route.Ctx, d *route.Dest) []byte {
+func (m *mod) lines(c *route.Ctx, out *route.Socket) []byte {
 	if c.RR.Preset != nil {
 		return c.RR.Preset
 	}
@@ -81,9 +81,9 @@ func (m *mod) lines(c *route.Ctx, d *route.Dest) []byte {
 	if b == nil {
 		return nil
 	}
-	two := m.enableDoubleRR != 0 && in != d.Sock
+	two := m.enableDoubleRR != 0 && in != out
 	if two {
-		b = m.appendLine(c, b, d.Sock, true)
+		b = m.appendLine(c, b, out, true)
 	}
 	return c.Scratch.Keep(m.appendLine(c, b, in, two))
 }

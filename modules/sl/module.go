@@ -203,7 +203,7 @@ func (m *mod) Reply(c *route.Ctx, code int, reason []byte) int {
 	}
 	b, err := c.AppendReply(c.P.Host.Buffer(), code, reason, tag)
 	if err == nil {
-		err = c.P.Host.Send(&d, b)
+		err = c.P.Host.Send(d, b)
 	}
 	if err != nil {
 		c.P.Count(m.stats.failures)

@@ -121,7 +121,7 @@ func (m *mod) sendCancel(o shm.Off, t *cell, bo shm.Off, b *branch, extra []byte
 	}
 	b.flags |= brCanceling | brCancelSent
 	d := b.to.get(m.h.Net)
-	if err := m.h.Host.Send(&d, buf); err != nil {
+	if err := m.h.Host.Send(d, buf); err != nil {
 		m.h.Logf(log.Err, "tm", "CANCEL to %s: %v", d.Addr, err)
 	}
 	now := m.h.Host.Ticks()
@@ -155,7 +155,7 @@ func (m *mod) sendAck(bo shm.Off, b *branch, msg *sipparse.Msg) {
 	buf := edit.AppendLocalACK(m.h.Host.Buffer(), out, to)
 	out.Buf = nil
 	d := b.to.get(m.h.Net)
-	if err := m.h.Host.Send(&d, buf); err != nil {
+	if err := m.h.Host.Send(d, buf); err != nil {
 		m.h.Logf(log.Err, "tm", "ACK to %s: %v", d.Addr, err)
 	}
 }

@@ -222,7 +222,7 @@ func (m *mod) relayUp(c *route.Ctx, o shm.Off, t *cell, b *branch, code uint16) 
 	m.h.Count(m.stats.rplRelayed)
 	if t.flags&flagDone != 0 { // a second 2xx
 		d := t.up.get(m.h.Net)
-		if err := m.h.Host.Send(&d, buf); err != nil {
+		if err := m.h.Host.Send(d, buf); err != nil {
 			m.h.Logf(log.Err, "tm", "send reply to %s: %v", d.Addr, err)
 		}
 		return

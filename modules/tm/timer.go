@@ -93,7 +93,7 @@ func (m *mod) onCancelTimer(at shm.Off) {
 	m.a.Lock(&t.mu)
 	if now < b.cancelUntil && b.cancel != 0 {
 		d := b.to.get(m.h.Net)
-		if err := m.h.Host.Send(&d, m.a.Bytes(b.cancel)[:b.cancelLen]); err != nil {
+		if err := m.h.Host.Send(d, m.a.Bytes(b.cancel)[:b.cancelLen]); err != nil {
 			m.h.Logf(0, "tm", "CANCEL to %s: %v", d.Addr, err)
 		}
 		b.cancelRetr = min(b.cancelRetr*2, t.retr2)

@@ -271,7 +271,7 @@ func (m *mod) sendBranch(c *route.Ctx, o shm.Off, t *cell, bo shm.Off, b *branch
 	}
 	m.arm(o, t, bo+shm.Off(branchOff), next, kindBranch)
 	m.a.Unlock(&t.mu)
-	err := c.SendRequest(&d, m.buffer(bo, b))
+	err := c.SendRequest(d, m.buffer(bo, b))
 	if err == nil {
 		c.P.Count(c.P.Stat.FwdRequests)
 		m.h.Count(m.stats.uac)
@@ -289,7 +289,7 @@ func (m *mod) sendBranch(c *route.Ctx, o shm.Off, t *cell, bo shm.Off, b *branch
 // resend sends a branch's request again.
 func (m *mod) resend(bo shm.Off, b *branch) {
 	d := b.to.get(m.h.Net)
-	if err := m.h.Host.Send(&d, m.buffer(bo, b)); err != nil {
+	if err := m.h.Host.Send(d, m.buffer(bo, b)); err != nil {
 		m.h.Logf(log.Err, "tm", "retransmission to %s: %v", d.Addr, err)
 	}
 }

@@ -14,7 +14,7 @@ func (m *mod) sendUp(t *cell) {
 	}
 	b := m.a.Bytes(t.reply)[:t.replyLen]
 	d := t.up.get(m.h.Net)
-	if err := m.h.Host.Send(&d, b); err != nil {
+	if err := m.h.Host.Send(d, b); err != nil {
 		m.h.Logf(log.Err, "tm", "send reply to %s: %v", d.Addr, err)
 	}
 	m.h.Count(m.stats.rplSent)
@@ -96,7 +96,7 @@ func (m *mod) replyLocal(c *route.Ctx, o shm.Off, t *cell, code int, reason []by
 func (m *mod) pushReply(o shm.Off, t *cell, b []byte, code uint16, from int8) bool {
 	stored := m.store(&t.reply, &t.replyLen, b, m.tagReply)
 	d := t.up.get(m.h.Net)
-	if err := m.h.Host.Send(&d, b); err != nil {
+	if err := m.h.Host.Send(d, b); err != nil {
 		m.h.Logf(log.Err, "tm", "send reply %d to %s: %v", code, d.Addr, err)
 	}
 	m.h.Count(m.stats.rplSent)

@@ -32,7 +32,7 @@ func (w *wire) Buffer() []byte {
 	return w.buf[:0]
 }
 
-func (w *wire) Send(d *route.Dest, b []byte) error {
+func (w *wire) Send(d route.Dest, b []byte) error {
 	w.s.sent = append(w.s.sent, Sent{Proto: d.Proto, To: d.Addr, From: d.Sock, Text: string(bytes.Clone(b))})
 	return nil
 }
@@ -47,13 +47,13 @@ func (w *wire) Ticks() uint64 { return uint64((w.now - start) / int64(time.Secon
 
 var errName = errors.New("no such name")
 
-func (w *wire) Resolve(host []byte, v6 bool) (netip.Addr, bool, func() error) {
+func (w *wire) Resolve(host []byte, v6 bool) (netip.Addr, bool, func() (netip.Addr, error)) {
 	if f := w.s.Resolve; f != nil {
 		if a, ok := f(string(host), v6); ok {
 			return a, true, nil
 		}
 	}
-	return netip.Addr{}, false, func() error { return errName }
+	return netip.Addr{}, false, func() (netip.Addr, error) { return netip.Addr{}, errName }
 }
 
 // heap gives scratch memory from Go's heap.
