@@ -68,8 +68,6 @@ type Config struct {
 	MaxWhileLoops   int
 	MaxRecursive    int
 	MaxBranches     int
-	// modules
-	LoadPath string
 }
 
 // Defaults are Kamailio's (core.md 3). version is what the Server and User-Agent lines name.

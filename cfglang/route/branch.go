@@ -25,7 +25,7 @@ type Branch struct {
 	BranchAttrs
 }
 
-// AddBranch appends a branch; the slices are copied. It fails when max_branches is reached (the main branch counts) or memory is out.
+// AddBranch appends a branch; the slices are copied, an empty one counts as none. It fails when max_branches is reached (the main branch counts) or memory is out.
 func (c *Ctx) AddBranch(b Branch) bool {
 	if len(c.Branches)+1 >= c.P.Par.MaxBranches {
 		c.Error("max_branches (%d) reached", c.P.Par.MaxBranches)
@@ -33,7 +33,8 @@ func (c *Ctx) AddBranch(b Branch) bool {
 	}
 	s := &c.Scratch
 	for _, p := range []*[]byte{&b.URI, &b.DstURI, &b.Path, &b.RUID, &b.LocationUA, &b.Instance} {
-		if *p == nil {
+		if len(*p) == 0 {
+			*p = nil // no destination, no path: as if it had not been given
 			continue
 		}
 		if *p = s.Copy(*p); *p == nil {

@@ -132,6 +132,8 @@ func (s *server) start() (code int, err error) {
 		s.GID = id.GID
 	}
 	s.host.User, s.host.Group = s.UID, s.GID
+	s.proc.Host = noHost{}
+	s.eventInMain("core:modinit-before")
 	for _, l := range s.loaded {
 		if m, ok := l.Module.(modules.Initer); ok {
 			if err := m.Init(s.host); err != nil {

@@ -71,7 +71,7 @@ func load(o *options, name string, text []byte, d *diag.List) (*config, error) {
 		return nil, err
 	}
 	if o.ModPath != "" {
-		c.par.LoadPath = o.ModPath
+		c.noPath(diag.Pos{})
 	}
 	for _, l := range o.Listen {
 		p, err := syntax.ParseListenArg(l)
@@ -102,9 +102,7 @@ func (c *config) item(it syntax.Item) {
 	case *syntax.SocketBlock:
 		c.diag.Errorf(it.Pos, "socket = { ... } is not there yet: write listen=")
 	case *syntax.LoadPath:
-		if c.opts.ModPath == "" {
-			c.par.LoadPath = it.Dirs
-		}
+		c.noPath(it.Pos)
 	case *syntax.LoadModule:
 		c.loadModule(it)
 	case *syntax.ModParam:
@@ -120,6 +118,11 @@ func (c *config) item(it syntax.Item) {
 	}
 }
 
+// noPath says that a module path has no meaning yet: all modules are built in.
+func (c *config) noPath(p diag.Pos) {
+	c.diag.Add(diag.Diagnostic{Severity: diag.Notice, Pos: p, Summary: "the module search path is not used: all modules are built in"})
+}
+
 func (c *config) param(p *syntax.Param) {
 	switch p.Name {
 	case "listen", "socket":
@@ -130,9 +133,7 @@ func (c *config) param(p *syntax.Param) {
 		c.aliases = append(c.aliases, p.Sockets...)
 		return
 	case "loadpath", "mpath":
-		if c.opts.ModPath == "" {
-			c.par.LoadPath = p.Value.Str
-		}
+		c.noPath(p.Pos)
 		return
 	}
 	row := core.Find(c.table, p.Name)

@@ -155,6 +155,9 @@ func parseArgs(args []string, w io.Writer) (*options, error) {
 	default:
 		return bad("-W %s: unknown poll method", o.Poll)
 	}
+	if !validProfile(o.Profile) {
+		return bad("--profile %s: want cpu, mem, mutex or trace, and =DIR if you like", o.Profile)
+	}
 	if o.set["tcp-children"] && o.NoTCP {
 		return bad("-N with TCP disabled (-T)")
 	}

@@ -12,6 +12,7 @@ import (
 	"kahea/cfglang/diag"
 	"kahea/cfglang/log"
 	"kahea/cfglang/route"
+	"kahea/cfglang/syntax"
 	"kahea/modules"
 	"kahea/procmgr"
 	"kahea/shm"
@@ -130,8 +131,30 @@ func (v *server) setup() error {
 	if v.diag.HasErrors() {
 		return errConfig
 	}
+	v.checkEvents()
 	v.proc.Start()
 	return nil
+}
+
+// coreEvents are the event routes that the core runs.
+var coreEvents = []string{"core:modinit-before", "core:worker-one-init", "core:pre-routing", "core:receive-parse-error"}
+
+// checkEvents warns of event routes that nobody runs.
+func (v *server) checkEvents() {
+	known := map[string]bool{}
+	for _, e := range coreEvents {
+		known[e] = true
+	}
+	for _, l := range v.loaded {
+		for _, e := range l.Table.Events {
+			known[e] = true
+		}
+	}
+	for _, it := range v.config.file.Items {
+		if r, ok := it.(*syntax.Route); ok && r.Kind == syntax.EventRoute && !known[r.Name] {
+			v.diag.Warnf(r.Pos, "event_route[%s] is never run: no loaded module has this event", r.Name)
+		}
+	}
 }
 
 var errConfig = errors.New("configuration has errors")

@@ -40,8 +40,19 @@ var cookie = []byte("z9hG4bK")
 // whose INVITE is still known.
 func (m *mod) find(msg *sipparse.Msg, asInvite bool) (o shm.Off, e2e bool) {
 	hash, ok := hashOf(msg)
+	if !ok {
+		return 0, false
+	}
+	m.table.Lock(m.a, int(hash))
+	o, e2e = m.findLocked(msg, hash, asInvite)
+	m.table.Unlock(m.a, int(hash))
+	return o, e2e
+}
+
+// findLocked is find with the bucket's lock held.
+func (m *mod) findLocked(msg *sipparse.Msg, hash uint32, asInvite bool) (o shm.Off, e2e bool) {
 	v, e := msg.Via1()
-	if !ok || e != sipparse.OK {
+	if e != sipparse.OK {
 		return 0, false
 	}
 	method := msg.Line.Method
@@ -53,8 +64,6 @@ func (m *mod) find(msg *sipparse.Msg, asInvite bool) (o shm.Off, e2e bool) {
 	rfc3261 := bytes.HasPrefix(branch, cookie)
 	s := sum(branch)
 	a := m.a
-	m.table.Lock(a, int(hash))
-	defer m.table.Unlock(a, int(hash))
 	for o = m.table.First(a, int(hash)); o != 0; o = m.table.Next(a, o) {
 		t := m.cell(o)
 		if t.flags&flagLocal != 0 || t.method != uint32(want) {
@@ -273,15 +282,17 @@ func (m *mod) newTransaction(c *route.Ctx) (t *cell, found bool, err error) {
 	t.msgFlags = c.Flags
 	t.ref = 2 // the table's and ours
 
-	// another worker may have made it since we looked
-	if other, _ := m.find(msg, false); other != 0 {
+	m.table.Lock(m.a, int(hash))
+	other, _ := m.findLocked(msg, hash, false) // another worker may have made it since we looked
+	if other == 0 {
+		m.table.Insert(m.a, int(hash), o)
+	}
+	m.table.Unlock(m.a, int(hash))
+	if other != 0 {
 		m.a.Free(o)
 		c.Trans, c.TransState = other, stateFound
 		return m.cell(other), true, nil
 	}
-	m.table.Lock(m.a, int(hash))
-	m.table.Insert(m.a, int(hash), o)
-	m.table.Unlock(m.a, int(hash))
 	c.Trans, c.TransState = o, stateNew
 	m.h.Count(m.stats.uas)
 	m.h.Count(m.stats.created)

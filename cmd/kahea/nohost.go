@@ -1,0 +1,34 @@
+package main
+
+import (
+	"errors"
+	"net/netip"
+	"time"
+
+	"kahea/cfglang/route"
+)
+
+var errMain = errors.New("the main process sends no messages")
+
+// noHost is main's route.Host: main runs event routes before there are sockets, and sends nothing.
+type noHost struct{}
+
+func (noHost) Buffer() []byte                { return make([]byte, 0, 65535) }
+func (noHost) Send(route.Dest, []byte) error { return errMain }
+func (noHost) Await(func(), func())          {}
+func (noHost) Now() int64                    { return time.Now().UnixNano() }
+func (noHost) Ticks() uint64                 { return 0 }
+
+func (noHost) Resolve([]byte, bool) (netip.Addr, bool, func() (netip.Addr, error)) {
+	return netip.Addr{}, true, nil
+}
+
+// eventInMain runs an event route of the core in main.
+func (s *server) eventInMain(name string) {
+	if r := s.proc.Prog.Find(route.InEvent, name); r != nil {
+		c := s.proc.Get() // not in a coroutine: nothing can be awaited here
+		c.Faked = true
+		c.RunTop(r, route.InEvent)
+		s.proc.Put(c)
+	}
+}
