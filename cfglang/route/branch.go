@@ -25,7 +25,8 @@ type Branch struct {
 	BranchAttrs
 }
 
-// AddBranch appends a branch; the slices are copied, an empty one counts as none. It fails when max_branches is reached (the main branch counts) or memory is out.
+// AddBranch appends a branch; the slices are copied, an empty one counts as none. It fails
+// when max_branches is reached (the main branch counts) or memory is out.
 func (c *Ctx) AddBranch(b Branch) bool {
 	if len(c.Branches)+1 >= c.P.Par.MaxBranches {
 		c.Error("max_branches (%d) reached", c.P.Par.MaxBranches)

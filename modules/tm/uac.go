@@ -56,6 +56,7 @@ func (m *mod) forward(c *route.Ctx, t *cell, forced *route.Target) int {
 			b := &list[i]
 			if err := m.addBranch(c, o, t, b.URI, b.DstURI, b.Path, &b.BranchAttrs, forced); err != nil {
 				last = err
+				c.Logf(log.Err, "tm", "branch to %s can not be added: %v", b.URI, err)
 			} else {
 				added++
 			}
