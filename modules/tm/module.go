@@ -51,24 +51,24 @@ type params struct {
 }
 
 type mod struct {
-	par       params
-	h         *modules.Host
-	a         *shm.Arena
-	table     shm.Table
-	root      *root
-	tag       route.TagPrefix
-	tagCell   shm.Tag
-	tagBranch shm.Tag
-	tagReply  shm.Tag
-	tagState  shm.Tag
-	stats     stats
-	hooks     []Hook
-	auto100   []byte
-	scratch   []byte // for state that is carried to shared memory
-	spare     []*edit.List
-	parsed    sipparse.Msg // for building ACK and CANCEL
-	noEdits   edit.List
-	upstream  sipparse.Msg // for relaying a stored reply
+	par         params
+	h           *modules.Host
+	a           *shm.Arena
+	table       shm.Table
+	root        *root
+	tag         route.TagPrefix
+	tagCell     shm.Tag
+	tagBranch   shm.Tag
+	tagReply    shm.Tag
+	tagState    shm.Tag
+	stats       stats
+	hooks       []Hook
+	auto100     []byte
+	scratch     []byte // for state that is carried to shared memory
+	spare       []*edit.List
+	parsed      sipparse.Msg // for building ACK and CANCEL
+	storedEdits edit.List
+	upstream    sipparse.Msg // for relaying a stored reply
 }
 
 // root is the entry to the module's shared memory.
@@ -119,7 +119,8 @@ func (m *mod) Exports() modules.Exports {
 			{Name: "via1_matching", Int: &p.via1Matching, Max: 1, Doc: "compare sent-by of the top Via when matching requests, 1"},
 			{Name: "ruri_matching", Int: &p.ruriMatching, Max: 1, Doc: "compare the R-URI of an ACK or old-style request, 1"},
 			{Name: "unmatched_cancel", Int: &p.unmatchedCancel, Max: 2, Doc: "a CANCEL without its INVITE: 0 is relayed with a transaction, 1 without, 2 is dropped"},
-			notYet("aggregate_challenges", 1), notYet("reparse_invite", 1), notYet("callid_matching", 0), notYet("reply_matching", 1),
+			{Name: "aggregate_challenges", Int: &p.aggregate, Max: 1, Doc: "1: a 401 or 407 takes the challenges of the other branches along"},
+			notYet("reparse_invite", 1), notYet("callid_matching", 0), notYet("reply_matching", 1),
 			notYet("delayed_reply", 1), notYet("local_ack_mode", 0), notYet("pass_provisional_replies", 0), notYet("failure_exec_mode", 0),
 			notYet("faked_reply_prio", 0), notYet("dns_reuse_rcv_socket", 0), notYet("headers_mode", 0), notYet("reply_relay_mode", 1),
 			notYet("blst_503", 0), notYet("reparse_on_dns_failover", 1), notYet("e2e_cancel_reason", 1), notYet("local_cancel_reason", 1),

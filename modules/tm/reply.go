@@ -236,12 +236,16 @@ func (m *mod) final(c *route.Ctx, o shm.Off, t *cell, pick int, cur *branch) (re
 	_, b := m.branchAt(t, pick)
 	code := b.status
 	if b.flags&brFaked == 0 && !(code == 503 && m.par.remap503 != 0) {
+		more := m.challenges(t, b)
 		if b == cur && c.Msg.Line.IsReply {
+			if len(more) > 0 {
+				c.Edits.InsertAfter(c.Msg.HdrEnd, more, sipparse.HdrWWWAuthenticate)
+			}
 			m.relayUp(c, o, t, b, code)
 			return true
 		}
 		if b.reply != 0 {
-			m.relayStored(c, o, t, b)
+			m.relayStored(c, o, t, b, more)
 			return true
 		}
 	}
@@ -254,13 +258,45 @@ func (m *mod) final(c *route.Ctx, o shm.Off, t *cell, pick int, cur *branch) (re
 	return false
 }
 
-// relayStored relays a branch's stored reply. mu is held.
-func (m *mod) relayStored(c *route.Ctx, o shm.Off, t *cell, b *branch) {
+// challenges are the challenge lines of the other branches of the leg when the picked reply is a 401 or 407 (RFC 3261 16.7 step 7).
+func (m *mod) challenges(t *cell, picked *branch) []byte {
+	if m.par.aggregate == 0 || t.n < 2 || !challenge(picked.status) {
+		return nil
+	}
+	m.scratch = m.scratch[:0]
+	for bo := t.first; bo != 0; {
+		b := m.branch(bo)
+		bo = b.next
+		if b == picked || b.index < t.legFrom || !challenge(b.status) || b.reply == 0 {
+			continue
+		}
+		msg := &m.upstream
+		if msg.Parse(m.a.Bytes(b.reply)[:b.replyLen]) != sipparse.OK {
+			continue
+		}
+		for i := range msg.Hdrs {
+			if h := &msg.Hdrs[i]; h.Type == sipparse.HdrWWWAuthenticate || h.Type == sipparse.HdrProxyAuthenticate {
+				m.scratch = append(m.scratch, msg.Buf[h.Off:h.End]...)
+			}
+		}
+		msg.Buf = nil
+	}
+	return m.scratch
+}
+
+func challenge(code uint16) bool { return code == 401 || code == 407 }
+
+// relayStored relays a branch's stored reply with more lines at the end of its header. mu is held.
+func (m *mod) relayStored(c *route.Ctx, o shm.Off, t *cell, b *branch, more []byte) {
 	msg := &m.upstream
 	if msg.Parse(m.a.Bytes(b.reply)[:b.replyLen]) != sipparse.OK {
 		return
 	}
-	buf, e := edit.AppendForwardReply(c.P.Host.Buffer(), msg, &m.noEdits, route.CLenOf(sipparse.Proto(t.proto)), 0, nil)
+	m.storedEdits.Reset()
+	if len(more) > 0 {
+		m.storedEdits.InsertAfter(msg.HdrEnd, more, sipparse.HdrWWWAuthenticate)
+	}
+	buf, e := edit.AppendForwardReply(c.P.Host.Buffer(), msg, &m.storedEdits, route.CLenOf(sipparse.Proto(t.proto)), 0, nil)
 	msg.Buf = nil
 	if e != sipparse.OK {
 		m.h.Logf(log.Err, "tm", "stored reply %d can not be relayed: %v", b.status, e)
