@@ -1,0 +1,49 @@
+package compile_test
+
+import (
+	"strings"
+	"testing"
+
+	"kahea/modules/lib/modtest"
+	_ "kahea/modules/tm"
+)
+
+// TestErrors: what is wrong is found before the start, at its place, with what was expected.
+func TestErrors(t *testing.T) {
+	tests := []struct{ name, body, want string }{
+		{"unknown function", `sl_send_repl("200","OK");`, `unknown function "sl_send_repl"`},
+		{"suggestion", `sl_send_repl("200","OK");`, `did you mean "sl_send_reply"?`},
+		{"arity", `sl_send_reply("200");`, "sl_send_reply: got 1 parameter, want 2"},
+		{"missing route", `route(NOWHERE);`, "there is no route[NOWHERE]"},
+		{"missing failure route", `t_on_failure("F");`, "there is no failure_route[F]"},
+		{"wrong block", `t_branch_timeout();`, "cannot be used in route"},
+		{"string minus number", `$var(x) = "abc" - 1;`, `"abc" is a string where operator - needs a number`},
+		{"number compared with string", `if (1 == "a") exit;`, `"a" is a string compared with a number`},
+		{"regular expression", `if ($rU =~ "a(") exit;`, "regular expression"},
+		{"back-reference", `if ($rU =~ "(a)\1") exit;`, "regular expression"},
+		{"read-only variable", `$rm = "X";`, "variable $rm is read-only"},
+		{"unknown variable", `$var(x) = $nosuch;`, `unknown variable "$nosuch"`},
+		{"unknown variable in a format", `xlog("$nosuch\n");`, `unknown variable "$nosuch"`},
+		{"unknown transformation", `$var(x) = $(rU{s.lenn});`, `unknown transformation "s.lenn"`},
+		{"transformation suggestion", `$var(x) = $(rU{s.lenn});`, `did you mean "s.len"?`},
+		{"flag out of range", `setflag(32);`, "flag 32 is not in 0 to 31"},
+		{"switch of two kinds", `switch ($rU) { case 1: break; case "a": break; }`, "switch mixes integer and string cases"},
+		{"call in a parameter list", `xlog(sl_send_reply("1","2"));`, "a function can not be called inside a parameter list"},
+		{"not there yet", `force_tcp_alias();`, "core command force_tcp_alias is not there yet"},
+		{"onsend operand elsewhere", `if (snd_port == 5060) exit;`, "snd_port has a meaning in onsend_route only"},
+	}
+	for _, c := range tests {
+		t.Run(c.name, func(t *testing.T) {
+			_, err := modtest.Load(t, "loadmodule \"pv.so\"\nloadmodule \"sl.so\"\nloadmodule \"tm.so\"\nloadmodule \"xlog.so\"\nrequest_route {\n"+c.body+"\n}\n")
+			if err == nil {
+				t.Fatal("the configuration was accepted")
+			}
+			if !strings.Contains(err.Error(), c.want) {
+				t.Errorf("got\n%v\nwant %q", err, c.want)
+			}
+			if !strings.Contains(err.Error(), ":6:") {
+				t.Errorf("the error does not name line 6:\n%v", err)
+			}
+		})
+	}
+}
