@@ -149,6 +149,10 @@ func (c *Ctx) SetRURIPart(p URIPart, val []byte) error {
 		}
 	}
 	out = append(out, user...)
+	if !u.TelParams.Empty() {
+		out = append(out, ';')
+		out = append(out, u.TelParams.In(b)...)
+	}
 	if len(pass) > 0 {
 		out = append(out, ':')
 		out = append(out, pass...)

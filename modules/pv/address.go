@@ -26,7 +26,7 @@ func addressVars() []route.Var {
 			get(p+"d", "host of "+what, host(of)), get(long+".domain", "as $"+p+"d", host(of)),
 			get(p+"n", "display name of "+what+" with its quotes", part(func(a *sipparse.NameAddr) sipparse.Span { return a.Name })),
 			get(p+"t", "tag of "+what, part(func(a *sipparse.NameAddr) sipparse.Span { return a.Tag })),
-			get(p+"ul", "length of the URI", length(uri)), get(p+"Ul", "length of the user", length(user(of))))
+			get(p+"ul", "length of the URI", length(of, uri)), get(p+"Ul", "length of the user", length(of, user(of))))
 	}
 	party("f", "from", "From", furi, (*sipparse.Msg).From)
 	party("t", "to", "To", turi, (*sipparse.Msg).To)

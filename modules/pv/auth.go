@@ -24,11 +24,10 @@ func authVars() []route.Var {
 			return text(c.Msg.Bytes(f(&a)))
 		}
 	}
-	username := func(a *sipparse.Auth) sipparse.Span { return a.Username }
 	return []route.Var{
-		get("au", "username of the credentials", part(username)),
+		get("au", "user part of the credentials' username", part(func(a *sipparse.Auth) sipparse.Span { return a.UserName })),
 		get("ar", "realm", part(func(a *sipparse.Auth) sipparse.Span { return a.Realm })),
-		get("aU", "user part of the username", part(func(a *sipparse.Auth) sipparse.Span { return a.UserName })),
+		get("aU", "whole username", part(func(a *sipparse.Auth) sipparse.Span { return a.Username })),
 		get("ad", "domain part of the username", part(func(a *sipparse.Auth) sipparse.Span { return a.UserDomain })),
 		get("adu", "uri of the credentials", part(func(a *sipparse.Auth) sipparse.Span { return a.URI })),
 		get("aa", "algorithm", part(func(a *sipparse.Auth) sipparse.Span { return a.Algorithm })),
@@ -36,23 +35,30 @@ func authVars() []route.Var {
 		get("adc", "cnonce", part(func(a *sipparse.Auth) sipparse.Span { return a.Cnonce })),
 		get("adr", "response", part(func(a *sipparse.Auth) sipparse.Span { return a.Response })),
 		get("ado", "opaque", part(func(a *sipparse.Auth) sipparse.Span { return a.Opaque })),
-		get("Au", "account: username@realm of the credentials, else the URI of From", func(c *route.Ctx) route.Value {
+		get("Au", "account: username@realm of the credentials, else user@host of From", func(c *route.Ctx) route.Value {
 			var a sipparse.Auth
 			if credentials(c, &a) && !a.Username.Empty() {
+				if !a.UserDomain.Empty() {
+					return route.Str(c.Msg.Bytes(a.Username))
+				}
 				return route.Str(c.Scratch.Concat(c.Msg.Bytes(a.Username), at, c.Msg.Bytes(a.Realm)))
 			}
-			f, e := c.Msg.From()
-			if e != sipparse.OK {
+			u, b, ok := furi(c)
+			if !ok {
 				return route.Null
 			}
-			return text(c.Msg.Bytes(f.URI))
+			return route.Str(c.Scratch.Concat(u.User.In(b), at, u.Host.In(b)))
 		}),
 		get("AU", "account: user of the credentials, else of From", func(c *route.Ctx) route.Value {
 			var a sipparse.Auth
 			if credentials(c, &a) && !a.Username.Empty() {
 				return text(c.Msg.Bytes(a.UserName))
 			}
-			return user(furi)(c)
+			u, b, ok := furi(c)
+			if !ok {
+				return route.Null
+			}
+			return route.Str(u.User.In(b))
 		}),
 	}
 }

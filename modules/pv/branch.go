@@ -31,7 +31,7 @@ func branchVars() []route.Var {
 			return route.Str(joinBranches(c, false))
 		}),
 		get("ds", "destination set as in the Contact of a 3xx", func(c *route.Ctx) route.Value {
-			if len(c.RURI()) == 0 {
+			if c.Msg.Line.IsReply || c.NewURI == nil && len(c.Branches) == 0 {
 				return route.Null
 			}
 			return route.Str(joinBranches(c, true))
@@ -44,20 +44,28 @@ func branchVars() []route.Var {
 
 var errBranch = errors.New("the branch can not be added")
 
-// joinBranches prints branches as Contact does; contact puts the R-URI's branch in front and begins with the name of the field.
+// joinBranches prints branches as Contact does; contact begins with the name of the field and the R-URI if the
+// script has set it.
 func joinBranches(c *route.Ctx, contact bool) []byte {
 	n := len(c.RURI()) + 64
 	for i := range c.Branches {
 		n += len(c.Branches[i].URI) + 16
 	}
-	b := c.Scratch.Tail(n)
+	b, main := c.Scratch.Tail(n), false
 	if contact {
 		b = append(b, "Contact: "...)
-		b = appendContact(b, c.RURI(), route.QUnset)
+		if c.NewURI != nil {
+			b = appendContact(b, c.RURI(), route.QUnset)
+			main = true
+		}
 	}
 	for i := range c.Branches {
-		if i > 0 || contact {
+		if i > 0 || main {
 			b = append(b, ", "...)
+		}
+		if !contact && c.Branches[i].Q == route.QUnset {
+			b = append(b, c.Branches[i].URI...)
+			continue
 		}
 		b = appendContact(b, c.Branches[i].URI, c.Branches[i].Q)
 	}

@@ -61,7 +61,7 @@ func dstVars() []route.Var {
 			if s := c.Main.ForceSock; s != nil {
 				return route.Int(int64(s.Addr.Port()))
 			}
-			return route.Null
+			return route.Int(0)
 		}),
 	}
 }
@@ -139,7 +139,7 @@ func bindNextHop(_ route.Env, r *route.VarRef) (route.Getter, route.Setter, erro
 				b = append(b, ':')
 				b = strconv.AppendUint(b, uint64(v.Port), 10)
 			}
-			if v.Proto != sipparse.UDP && v.Proto != sipparse.ProtoNone {
+			if v.Proto != sipparse.ProtoNone {
 				b = append(b, ";transport="...)
 				b = append(b, v.Proto.String()...)
 			}

@@ -30,9 +30,9 @@ func (m *mod) funcs() []route.Func {
 			v := a.PV(0).Get(c)
 			return truth(!v.IsNull() && v.Flags&route.FlagInt != 0)
 		}},
-		{Name: "not_empty", Args: "p", From: route.AnyRoute, Doc: "the variable is a number or a text that is not empty", Run: func(c *route.Ctx, a *route.Args) int {
+		{Name: "not_empty", Args: "p", From: route.AnyRoute, Doc: "the variable has a text that is not empty; a bare number has none", Run: func(c *route.Ctx, a *route.Args) int {
 			v := a.PV(0).Get(c)
-			return truth(!v.IsNull() && (v.Flags&route.FlagInt != 0 || len(v.Str) > 0))
+			return truth(!v.IsNull() && v.Flags&route.FlagStr != 0 && len(v.Str) > 0)
 		}},
 		{Name: "typeof", Args: "pS", From: route.AnyRoute, Doc: "the variable's type is int, str or null", Compile: func(_ route.Env, a *route.Args) (func(*route.Ctx) int, error) {
 			p, want := a.PV(0), a.At(1).Text

@@ -28,7 +28,7 @@ func headerVars() []route.Var {
 			if e != sipparse.OK {
 				return route.Null
 			}
-			return route.IntStr(int64(q.Num), c.Msg.Bytes(q.NumText))
+			return route.StrInt(c.Msg.Bytes(q.NumText), int64(q.Num))
 		}),
 		get("csb", "body of CSeq", body(sipparse.HdrCSeq)),
 		get("ct", "body of the first Contact", body(sipparse.HdrContact)),
@@ -52,7 +52,7 @@ func headerVars() []route.Var {
 			if !ok || e != sipparse.OK {
 				return route.Null
 			}
-			return route.IntStr(int64(n), c.Msg.Bytes(c.Msg.First(sipparse.HdrContentLength).Body))
+			return route.Int(int64(n))
 		}),
 		get("ua", "User-Agent", body(sipparse.HdrUserAgent)),
 		{Name: "expires", Bind: bindExpires, Doc: "$expires(min), $expires(max) of Expires and the Contacts"},

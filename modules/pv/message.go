@@ -5,11 +5,18 @@ import (
 	"kahea/sipparse"
 )
 
-var mtText = [2]route.Value{route.Str([]byte("request")), route.Str([]byte("reply"))}
+var mtText = [2]route.Value{route.Str([]byte("rq")), route.Str([]byte("rp"))}
 
 func messageVars() []route.Var {
 	body := func(c *route.Ctx) route.Value {
-		return text(c.Msg.Body())
+		if !c.Msg.HasBody() {
+			return route.Null
+		}
+		return route.Str(c.Msg.Body())
+	}
+	hdrs := func(c *route.Ctx) []byte { // without the last line end
+		b := c.Msg.Buf[c.Msg.Line.End:c.Msg.HdrEnd]
+		return b[:max(len(b)-2, 0)]
 	}
 	buf := func(c *route.Ctx) route.Value { return text(c.Msg.Buf) }
 	size := func(c *route.Ctx) route.Value { return route.Int(int64(len(c.Msg.Body()))) }
@@ -36,7 +43,7 @@ func messageVars() []route.Var {
 			if !c.Msg.Line.IsReply {
 				return route.Null
 			}
-			return route.IntStr(int64(c.Msg.Line.Status), c.Msg.Bytes(c.Msg.Line.StatusText))
+			return route.Int(int64(c.Msg.Line.Status))
 		}),
 		get("rsi", "code of a reply as a number", func(c *route.Ctx) route.Value {
 			if !c.Msg.Line.IsReply {
@@ -65,7 +72,7 @@ func messageVars() []route.Var {
 			}
 			return route.Int(1)
 		}),
-		get("mts", "request or reply", func(c *route.Ctx) route.Value {
+		get("mts", "rq or rp", func(c *route.Ctx) route.Value {
 			if c.Msg.Line.IsReply {
 				return mtText[1]
 			}
@@ -73,15 +80,12 @@ func messageVars() []route.Var {
 		}),
 		choice("msg", "pieces of the message", map[string]route.Getter{
 			"len": length, "buf": buf, "body": body, "body_len": size,
-			"hdrs":     func(c *route.Ctx) route.Value { return text(c.Msg.Buf[c.Msg.Line.End:c.Msg.HdrEnd]) },
-			"hdrs_len": func(c *route.Ctx) route.Value { return route.Int(int64(c.Msg.HdrEnd - c.Msg.Line.End)) },
+			"hdrs":     func(c *route.Ctx) route.Value { return text(hdrs(c)) },
+			"hdrs_len": func(c *route.Ctx) route.Value { return route.Int(int64(len(hdrs(c)))) },
 			"hdrc":     func(c *route.Ctx) route.Value { return route.Int(int64(len(c.Msg.Hdrs))) },
 			"fline": func(c *route.Ctx) route.Value {
 				b := c.Msg.Buf[c.Msg.Line.Off:c.Msg.Line.End]
-				for len(b) > 0 && (b[len(b)-1] == '\n' || b[len(b)-1] == '\r') {
-					b = b[:len(b)-1]
-				}
-				return text(b)
+				return text(trimRight(b))
 			},
 			"fpart": func(c *route.Ctx) route.Value { return text(c.Msg.Buf[:c.Msg.HdrEnd]) },
 			"lpart": func(c *route.Ctx) route.Value { return text(c.Msg.Buf[c.Msg.Line.End:]) },

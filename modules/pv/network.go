@@ -50,11 +50,6 @@ func made(f func(c *route.Ctx, b []byte) []byte) route.Getter {
 	}
 }
 
-// portValue has both forms.
-func portValue(c *route.Ctx, p uint16) route.Value {
-	return route.IntStr(int64(p), c.PortText(p))
-}
-
 func networkVars() []route.Var {
 	si := made(func(c *route.Ctx, b []byte) []byte { return appendIP(b, c.Recv.Src.Addr(), false) })
 	proto := func(c *route.Ctx) route.Value {
@@ -81,7 +76,7 @@ func networkVars() []route.Var {
 		get("si", "source address", si),
 		get("src_ip", "as $si", si),
 		get("siz", "source address, IPv6 in brackets", made(func(c *route.Ctx, b []byte) []byte { return appendIP(b, c.Recv.Src.Addr(), true) })),
-		get("sp", "source port", func(c *route.Ctx) route.Value { return portValue(c, c.Recv.Src.Port()) }),
+		get("sp", "source port", func(c *route.Ctx) route.Value { return route.Int(int64(c.Recv.Src.Port())) }),
 		get("su", "source as a URI", made(func(c *route.Ctx, b []byte) []byte {
 			return appendURI(b, nil, c.Recv.Src.Addr(), c.Recv.Src.Port(), c.Recv.Proto, false)
 		})),
@@ -101,7 +96,7 @@ func networkVars() []route.Var {
 			}
 			return appendIP(b, c.Recv.Sock.Addr.Addr(), false)
 		})),
-		get("Rp", "local port", sock(func(c *route.Ctx, s *route.Socket) route.Value { return portValue(c, s.Addr.Port()) })),
+		get("Rp", "local port", sock(func(_ *route.Ctx, s *route.Socket) route.Value { return route.Int(int64(s.Addr.Port())) })),
 		get("Rn", "name of the local socket", sock(func(_ *route.Ctx, s *route.Socket) route.Value { return text(s.Name) })),
 		get("Ru", "local socket as a URI", sockURI(false, false)),
 		get("Rut", "local socket as a URI with transport", sockURI(true, false)),
@@ -112,9 +107,9 @@ func networkVars() []route.Var {
 			}
 			return route.Str(c.Scratch.Keep(appendIP(c.Scratch.Tail(64), s.Addr.Addr(), false)))
 		})),
-		get("RAp", "advertised port", sock(func(c *route.Ctx, s *route.Socket) route.Value {
+		get("RAp", "advertised port", sock(func(_ *route.Ctx, s *route.Socket) route.Value {
 			_, p, _ := s.ViaHost()
-			return portValue(c, p)
+			return route.Int(int64(p))
 		})),
 		get("RAu", "advertised address as a URI", sockURI(false, true)),
 		get("RAut", "advertised address as a URI with transport", sockURI(true, true)),

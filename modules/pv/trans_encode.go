@@ -19,11 +19,11 @@ import (
 
 func encodeTrans() map[string]binder {
 	return map[string]binder{
-		"md5":    hashed(func(b []byte) []byte { s := md5.Sum(b); return s[:] }),
-		"sha1":   hashed(func(b []byte) []byte { s := sha1.Sum(b); return s[:] }),
-		"sha256": hashed(func(b []byte) []byte { s := sha256.Sum256(b); return s[:] }),
-		"sha384": hashed(func(b []byte) []byte { s := sha512.Sum384(b); return s[:] }),
-		"sha512": hashed(func(b []byte) []byte { s := sha512.Sum512(b); return s[:] }),
+		"md5":    hashed(func(d, b []byte) []byte { s := md5.Sum(b); return hex.AppendEncode(d, s[:]) }),
+		"sha1":   hashed(func(d, b []byte) []byte { s := sha1.Sum(b); return hex.AppendEncode(d, s[:]) }),
+		"sha256": hashed(func(d, b []byte) []byte { s := sha256.Sum256(b); return hex.AppendEncode(d, s[:]) }),
+		"sha384": hashed(func(d, b []byte) []byte { s := sha512.Sum384(b); return hex.AppendEncode(d, s[:]) }),
+		"sha512": hashed(func(d, b []byte) []byte { s := sha512.Sum512(b); return hex.AppendEncode(d, s[:]) }),
 		"sha3":   bindSHA3,
 		"crc32": onText(func(c *route.Ctx, b []byte) route.Value {
 			return route.Str(c.Scratch.Int(int64(crc32.ChecksumIEEE(b))))
@@ -57,10 +57,10 @@ func encodeTrans() map[string]binder {
 	}
 }
 
-func hashed(sum func(b []byte) []byte) binder {
+// hashed makes a binder of a function that appends the hash of b in hex to d.
+func hashed(sum func(d, b []byte) []byte) binder {
 	return onText(func(c *route.Ctx, b []byte) route.Value {
-		s := sum(b)
-		return route.Str(hex.AppendEncode(c.Scratch.Alloc(2 * len(s))[:0], s))
+		return route.Str(c.Scratch.Keep(sum(c.Scratch.Tail(2*sha512.Size), b)))
 	})
 }
 
@@ -72,11 +72,11 @@ func bindSHA3(a *route.TransArgs) (step, error) {
 	plain := &route.TransArgs{}
 	switch size {
 	case "256":
-		return hashed(func(b []byte) []byte { s := sha3.Sum256(b); return s[:] })(plain)
+		return hashed(func(d, b []byte) []byte { s := sha3.Sum256(b); return hex.AppendEncode(d, s[:]) })(plain)
 	case "384":
-		return hashed(func(b []byte) []byte { s := sha3.Sum384(b); return s[:] })(plain)
+		return hashed(func(d, b []byte) []byte { s := sha3.Sum384(b); return hex.AppendEncode(d, s[:]) })(plain)
 	case "512":
-		return hashed(func(b []byte) []byte { s := sha3.Sum512(b); return s[:] })(plain)
+		return hashed(func(d, b []byte) []byte { s := sha3.Sum512(b); return hex.AppendEncode(d, s[:]) })(plain)
 	}
 	return nil, fmt.Errorf("got size %q, want 256, 384 or 512", size)
 }
@@ -209,13 +209,8 @@ func toBase64(e *base64.Encoding) binder {
 	})
 }
 
-// fromBase64 takes text with and without padding.
 func fromBase64(e *base64.Encoding) binder {
-	e = e.WithPadding(base64.NoPadding)
 	return onText(func(c *route.Ctx, b []byte) route.Value {
-		for len(b) > 0 && b[len(b)-1] == '=' {
-			b = b[:len(b)-1]
-		}
 		return decoded(e.AppendDecode(c.Scratch.Alloc(e.DecodedLen(len(b)))[:0], b))
 	})
 }
@@ -303,7 +298,7 @@ func escapeCSV(c *route.Ctx, b []byte) route.Value {
 const (
 	unreserved = "-._~"
 	mark       = "-_.!~*'()"
-	userChars  = mark + "&=+$,;?/"
+	userChars  = mark + "&=+$,;?" // and "/", which Kamailio escapes
 	paramChars = mark + "[]/:&+$"
 )
 

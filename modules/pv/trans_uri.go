@@ -55,6 +55,8 @@ func uriTrans() map[string]binder {
 			d = append(append(d, ':'), u.Host.In(b)...)
 			if !u.PortText.Empty() {
 				d = append(append(d, ':'), u.PortText.In(b)...)
+			} else {
+				d = append(d, ":5060"...)
 			}
 			return route.Str(c.Scratch.Keep(d))
 		}),
@@ -68,7 +70,10 @@ func shortURI(withUser, withPort bool) binder {
 		d := c.Scratch.Tail(len(b) + 8)
 		d = append(append(d, u.SchemeText.In(b)...), ':')
 		if withUser && !u.User.Empty() {
-			d = append(append(d, u.User.In(b)...), '@')
+			d = append(d, u.User.In(b)...)
+			if !u.Host.Empty() {
+				d = append(d, '@')
+			}
 		}
 		d = append(d, u.Host.In(b)...)
 		if withPort {

@@ -95,10 +95,13 @@ func transport(of parsed) route.Getter {
 
 func transportOf(u *sipparse.URI, b []byte) route.Value {
 	if u.Transport.Empty() {
-		return protoValue(sipparse.UDP)
+		return noTransport
 	}
 	return route.StrInt(u.Transport.In(b), int64(u.Proto))
 }
+
+// noTransport is upper case, as in Kamailio.
+var noTransport = route.StrInt([]byte("UDP"), int64(sipparse.UDP))
 
 var protoText = [...][]byte{{}, []byte("udp"), []byte("tcp"), []byte("tls"), []byte("sctp"), []byte("ws"), []byte("wss")}
 
@@ -123,9 +126,14 @@ func scheme(of parsed) route.Getter {
 	}
 }
 
-// length is the number of bytes of a text, 0 when it is null.
-func length(of route.Getter) route.Getter {
-	return func(c *route.Ctx) route.Value { return route.Int(int64(len(of(c).Str))) }
+// length is the number of bytes of a part of a URI, 0 when it is absent; null when there is no URI.
+func length(of parsed, part route.Getter) route.Getter {
+	return func(c *route.Ctx) route.Value {
+		if _, _, ok := of(c); !ok {
+			return route.Null
+		}
+		return route.Int(int64(len(part(c).Str)))
+	}
 }
 
 // setPart changes a part of the R-URI. empty says that "" and $null remove the part.
@@ -162,14 +170,14 @@ func uriVars() []route.Var {
 		{Name: "rp", Get: port(ruri), Set: setPart(route.PartPort, true, true), Doc: "port of the R-URI, 5060 (5061) if absent"},
 		get("rP", "transport of the R-URI, udp if absent", transport(ruri)),
 		get("rz", "scheme of the R-URI", scheme(ruri)),
-		get("rul", "length of the R-URI", length(ru)),
-		get("rUl", "length of its user", length(rU)),
+		get("rul", "length of the R-URI", length(ruri, ru)),
+		get("rUl", "length of its user", length(ruri, rU)),
 		get("ou", "R-URI as received", ou),
 		get("ouri", "as $ou", ou),
 		get("oU", "its user", user(ouri)),
 		get("od", "its host", host(ouri)),
 		get("op", "its port", port(ouri)),
 		get("oP", "its transport", transport(ouri)),
-		get("oUl", "length of its user", length(user(ouri))),
+		get("oUl", "length of its user", length(ouri, user(ouri))),
 	}
 }

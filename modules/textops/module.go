@@ -95,8 +95,8 @@ func (m *mod) Exports() modules.Exports {
 			test("cmp_istr", "ss", "texts are equal but for case", bytes.EqualFold),
 			test("starts_with", "ss", "the text begins with", func(b, p []byte) bool { return len(p) > 0 && bytes.HasPrefix(b, p) }),
 			test("ends_with", "ss", "the text ends with", func(b, p []byte) bool { return len(p) > 0 && bytes.HasSuffix(b, p) }),
-			test("str_find", "ss", "the text has", func(b, p []byte) bool { return len(p) > 0 && bytes.Contains(b, p) }),
-			test("str_ifind", "ss", "the text has, in any case", func(b, p []byte) bool { return len(p) > 0 && bytes.Contains(bytes.ToLower(b), bytes.ToLower(p)) }),
+			run("str_find", "ss", any, "where the text has another, counted from 1", find(false)),
+			run("str_ifind", "ss", any, "the same in any case", find(true)),
 			test("str_any_in", "ss", "a character of the list is in the text", anyIn),
 			test("str_all_in", "ss", "all characters of the text are in the list", allIn),
 			run("search_str", "ss", any, "the expression matches a text", searchText),
@@ -110,6 +110,22 @@ func truth(b bool) int {
 		return 1
 	}
 	return -1
+}
+
+func find(anyCase bool) func(c *route.Ctx, a *route.Args) int {
+	return func(c *route.Ctx, a *route.Args) int {
+		b, ok1 := a.Str(c, 0)
+		p, ok2 := a.Str(c, 1)
+		if !ok1 || !ok2 || len(p) == 0 {
+			return -1
+		}
+		for i := 0; i+len(p) <= len(b); i++ {
+			if s := b[i : i+len(p)]; bytes.Equal(s, p) || anyCase && bytes.EqualFold(s, p) {
+				return i + 1
+			}
+		}
+		return -1
+	}
 }
 
 func anyIn(b, set []byte) bool {

