@@ -76,6 +76,8 @@ type CoreStats struct {
 	Methods                                                                                              [16]shm.Counter // rcv_requests_invite ... by bit of Method
 	ReplyClass                                                                                           [7]shm.Counter  // rcv_replies_1xx ...
 	Reply18x                                                                                             shm.Counter
+	ReplyCodes                                                                                           [len(statCodes)]shm.Counter      // rcv_replies_401 ...
+	ReplyMethods                                                                                         [7][len(statMethods)]shm.Counter // rcv_replies_2xx_invite ... by class
 }
 
 // Timer registers the handler of a timer kind; every process registers the same kinds. It panics on a kind in use, which is a

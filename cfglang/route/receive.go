@@ -90,7 +90,7 @@ func (p *Proc) request(c *Ctx) {
 }
 
 func (p *Proc) reply(c *Ctx) {
-	p.countReply(c.Msg.Line.Status)
+	p.countReply(c)
 	for _, f := range p.OnReply {
 		if !f(c) {
 			p.Count(p.Stat.DropReplies)

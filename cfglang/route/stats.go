@@ -2,6 +2,7 @@ package route
 
 import (
 	"math/bits"
+	"strconv"
 	"strings"
 
 	"kahea/shm"
@@ -29,8 +30,28 @@ func (s *CoreStats) StatNames() []struct {
 	for i := 1; i <= 6; i++ {
 		l = append(l, row{"rcv_replies_" + string(rune('0'+i)) + "xx", &s.ReplyClass[i]})
 	}
+	for i := range statCodes {
+		l = append(l, row{"rcv_replies_" + strconv.Itoa(int(statCodes[i])), &s.ReplyCodes[i]})
+	}
+	for class := 1; class <= 6; class++ {
+		for i, m := range statMethods {
+			l = append(l, row{"rcv_replies_" + string(rune('0'+class)) + "xx_" + m.name, &s.ReplyMethods[class][i]})
+		}
+	}
 	return l
 }
+
+// statCodes have a counter of their own among the received replies, statMethods one for each class.
+var (
+	statCodes   = [...]uint16{401, 404, 407, 480, 486}
+	statMethods = [...]struct {
+		m    sipparse.Method
+		name string
+	}{
+		{sipparse.INVITE, "invite"}, {sipparse.CANCEL, "cancel"}, {sipparse.BYE, "bye"}, {sipparse.REGISTER, "reg"},
+		{sipparse.MESSAGE, "message"}, {sipparse.PRACK, "prack"}, {sipparse.UPDATE, "update"}, {sipparse.REFER, "refer"},
+	}
+)
 
 func (p *Proc) countRequest(m sipparse.Method) {
 	p.Count(p.Stat.RcvRequests)
@@ -42,12 +63,29 @@ func (p *Proc) countRequest(m sipparse.Method) {
 	p.Count(p.Stat.UnsupportedMethods)
 }
 
-func (p *Proc) countReply(status uint16) {
+func (p *Proc) countReply(c *Ctx) {
 	p.Count(p.Stat.RcvReplies)
-	if class := status / 100; class >= 1 && class <= 6 {
-		p.Count(p.Stat.ReplyClass[class])
+	status := c.Msg.Line.Status
+	class := status / 100
+	if class < 1 || class > 6 {
+		return
 	}
+	p.Count(p.Stat.ReplyClass[class])
 	if status/10 == 18 {
 		p.Count(p.Stat.Reply18x)
+	}
+	for i, code := range statCodes {
+		if code == status {
+			p.Count(p.Stat.ReplyCodes[i])
+		}
+	}
+	cs, e := c.Msg.CSeq()
+	if e != sipparse.OK {
+		return
+	}
+	for i := range statMethods {
+		if statMethods[i].m == cs.Method {
+			p.Count(p.Stat.ReplyMethods[class][i])
+		}
 	}
 }

@@ -204,6 +204,10 @@ func (m *privateMemory) Chunk(n int) []byte {
 	return b
 }
 
+// Usage and Ledger are for pkg.stats and mod.stats (module kex).
+func (m *privateMemory) Usage() shm.Usage       { return m.a.Usage() }
+func (m *privateMemory) Ledger() []shm.TagUsage { return m.a.Ledger() }
+
 func (m *privateMemory) Release(b []byte) {
 	m.a.Free(m.off[&b[0]])
 	delete(m.off, &b[0])

@@ -4,7 +4,9 @@
 package all
 
 import (
+	_ "kahea/modules/corex"
 	_ "kahea/modules/ctl"
+	_ "kahea/modules/kex"
 	_ "kahea/modules/maxfwd"
 	_ "kahea/modules/pv"
 	_ "kahea/modules/registrar"
