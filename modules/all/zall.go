@@ -6,6 +6,7 @@ package all
 import (
 	_ "kahea/modules/corex"
 	_ "kahea/modules/ctl"
+	_ "kahea/modules/jsonrpcs"
 	_ "kahea/modules/kex"
 	_ "kahea/modules/maxfwd"
 	_ "kahea/modules/pv"
