@@ -59,8 +59,8 @@ type Logger struct {
 	pid   int
 	mu    sync.Mutex
 	buf   []byte
-	sys   *syslog.Writer
-	shm   atomic.Pointer[int64] // the debug parameter in shared memory, once there is one
+	sys   map[syslog.Priority]*syslog.Writer // by facility
+	shm   atomic.Pointer[int64]              // the debug parameter in shared memory, once there is one
 }
 
 // New makes a logger. A syslog that cannot be reached is not an error: lines are dropped until it can (as libc's syslog does).
@@ -147,31 +147,37 @@ func (l *Logger) write(v Level, facility syslog.Priority, prefix []byte, where s
 }
 
 func (l *Logger) toSyslog(v Level, facility syslog.Priority, b []byte) {
-	if l.sys == nil {
-		w, err := syslog.New(l.o.Facility|syslog.LOG_INFO, l.o.Ident)
-		if err != nil {
+	if facility == 0 {
+		facility = l.o.Facility
+	}
+	sys := l.sys[facility]
+	if sys == nil {
+		var err error
+		if sys, err = syslog.New(facility|syslog.LOG_INFO, l.o.Ident); err != nil {
 			return
 		}
-		l.sys = w
+		if l.sys == nil {
+			l.sys = map[syslog.Priority]*syslog.Writer{}
+		}
+		l.sys[facility] = sys
 	}
 	s := string(b)
 	switch {
 	case v <= Alert:
-		l.sys.Alert(s) //nolint:errcheck // see write
+		sys.Alert(s) //nolint:errcheck // see write
 	case v <= -2:
-		l.sys.Crit(s) //nolint:errcheck
+		sys.Crit(s) //nolint:errcheck
 	case v <= Err:
-		l.sys.Err(s) //nolint:errcheck
+		sys.Err(s) //nolint:errcheck
 	case v <= Warn:
-		l.sys.Warning(s) //nolint:errcheck
+		sys.Warning(s) //nolint:errcheck
 	case v <= Notice:
-		l.sys.Notice(s) //nolint:errcheck
+		sys.Notice(s) //nolint:errcheck
 	case v <= Info:
-		l.sys.Info(s) //nolint:errcheck
+		sys.Info(s) //nolint:errcheck
 	default:
-		l.sys.Debug(s) //nolint:errcheck
+		sys.Debug(s) //nolint:errcheck
 	}
-	_ = facility
 }
 
 // ParseFacility knows LOG_LOCAL0 and its like, in any case.

@@ -4,6 +4,7 @@
 package all
 
 import (
+	_ "kahea/modules/acc"
 	_ "kahea/modules/corex"
 	_ "kahea/modules/ctl"
 	_ "kahea/modules/jsonrpcs"

@@ -1,0 +1,176 @@
+// Package acc writes accounting lines to the log: one for each answered transaction, and one for each missed call.
+package acc
+
+import (
+	"errors"
+	"fmt"
+	"log/syslog"
+	"strings"
+
+	"kahea/cfglang/log"
+	"kahea/cfglang/route"
+	"kahea/modules"
+	"kahea/modules/tm"
+	"kahea/sipparse"
+)
+
+func init() {
+	modules.Register("acc", func() modules.Module {
+		return &mod{logFlag: -1, missedFlag: -1, failedFlag: -1, level: int(log.Notice)}
+	})
+}
+
+var (
+	_ modules.Module  = (*mod)(nil)
+	_ modules.Setuper = (*mod)(nil)
+)
+
+type mod struct {
+	logFlag, missedFlag, failedFlag int // -1: none
+	reportCancels                   int
+	level                           int
+	facility                        syslog.Priority
+	extraText                       string
+	extra                           []extra
+	logBit, missedBit, failedBit    uint32
+	tag                             route.TagPrefix // of replies that tm makes
+	line                            []byte
+}
+
+// extra is one name=variable of log_extra.
+type extra struct {
+	name string
+	pv   *route.PV
+}
+
+func (m *mod) Exports() modules.Exports {
+	flag := func(name string, at *int, doc string) modules.Param {
+		return modules.Param{Name: name, Int: at, Min: -1, Max: 31, Doc: doc}
+	}
+	refuse := func(typ modules.ParamType, why string, names string) (l []modules.Param) {
+		for _, n := range strings.Fields(names) {
+			l = append(l, modules.Param{Name: n, Type: typ, Doc: why, Func: func(modules.Value) error { return errors.New(why) }})
+		}
+		return l
+	}
+	only := func(name string, def int, what string) modules.Param {
+		return modules.Param{Name: name, Type: modules.IntParam, Doc: what + ": only the default is there yet", Func: func(v modules.Value) error {
+			if v.Int != def {
+				return fmt.Errorf("%s is not there yet: only %d is accepted", what, def)
+			}
+			return nil
+		}}
+	}
+	p := []modules.Param{
+		flag("log_flag", &m.logFlag, "message flag of transactions to account, -1: none"),
+		flag("log_missed_flag", &m.missedFlag, "message flag of INVITEs to account when they fail, -1: none"),
+		flag("failed_transaction_flag", &m.failedFlag, "message flag of transactions to account also when they fail, -1: none"),
+		{Name: "log_extra", Str: &m.extraText, Doc: "further fields: name=$variable;..."},
+		{Name: "log_level", Int: &m.level, Min: -5, Max: 3, Doc: "level of the lines, 1 (NOTICE)"},
+		{Name: "log_facility", Type: modules.StrParam, Func: m.setFacility, Doc: "syslog facility of the lines, the core's by default"},
+		{Name: "report_cancels", Int: &m.reportCancels, Max: 1, Doc: "1: CANCEL transactions are accounted too, 0"},
+		only("early_media", 0, "accounting of early media"), only("report_ack", 0, "accounting of ACKs"), only("detect_direction", 0, "swapping of the parties"),
+		only("reason_from_hf", 0, "the reason of a header field"), only("acc_prepare_flag", -1, "accounting without a flag at the beginning"),
+		only("acc_prepare_always", 0, "accounting without a flag at the beginning"), only("acc_extra_nullable", 0, "null in extra fields"),
+		only("cdr_enable", 0, "call records"),
+		{Name: "acc_extra_size", Type: modules.IntParam, Doc: "Kamailio's bound of log_extra; makes no difference here", Func: func(modules.Value) error { return nil }},
+	}
+	p = append(p, refuse(modules.AnyParam, "accounting to a database is not there yet: acc writes to the log",
+		`db_flag db_missed_flag db_extra db_url db_table_acc db_table_missed_calls db_version_check db_insert_mode acc_method_column acc_from_tag_column
+		acc_to_tag_column acc_callid_column acc_sip_code_column acc_sip_reason_column acc_time_column time_mode time_attr time_exten time_format`)...)
+	p = append(p, refuse(modules.AnyParam, "call records are not there yet", `cdr_skip cdr_log_enable cdr_start_on_confirmed cdr_facility cdr_extra
+		cdr_extra_nullable cdr_start_id cdr_end_id cdr_duration_id cdr_duration_mode cdr_expired_dlg_enable cdrs_table cdr_on_failed cdr_extra_size`)...)
+	p = append(p, refuse(modules.AnyParam, "not there yet", `failed_filter multi_leg_info clone_msg`)...)
+	return modules.Exports{
+		Params: p,
+		Funcs: []route.Func{
+			{Name: "acc_log_request", Args: "s", From: route.AnyRoute, Doc: "account the request in hand, with a comment: [code ]reason", Run: m.request},
+		},
+	}
+}
+
+func (m *mod) setFacility(v modules.Value) error {
+	f, ok := log.ParseFacility(v.Str)
+	if !ok {
+		return fmt.Errorf("%q is no syslog facility", v.Str)
+	}
+	m.facility = f
+	return nil
+}
+
+func (m *mod) Setup(h *modules.Host) error {
+	t, ok := h.Find("tm").(tm.API)
+	if !ok {
+		return errors.New("module tm is needed")
+	}
+	bit := func(n int) uint32 {
+		if n < 0 {
+			return 0
+		}
+		return 1 << uint(n)
+	}
+	m.logBit, m.missedBit, m.failedBit = bit(m.logFlag), bit(m.missedFlag), bit(m.failedFlag)
+	m.tag = route.NewTagPrefix(route.TMSignature, h.Net.Sockets[0], '-')
+	for _, part := range strings.Split(m.extraText, ";") {
+		if part = strings.TrimSpace(part); part == "" {
+			continue
+		}
+		name, text, ok := strings.Cut(part, "=")
+		if !ok || name == "" {
+			return fmt.Errorf("log_extra: %q is not name=$variable", part)
+		}
+		pv, err := h.Env.ParsePV(strings.TrimSpace(text))
+		if err != nil {
+			return fmt.Errorf("log_extra: %s: %w", name, err)
+		}
+		m.extra = append(m.extra, extra{strings.TrimSpace(name), pv})
+	}
+	if m.logBit|m.missedBit != 0 {
+		t.AddHook(tm.Hook{Want: m.want, ResponseOut: m.answered, Failure: m.failed})
+	}
+	return nil
+}
+
+func (m *mod) want(flags uint32) bool { return flags&(m.logBit|m.missedBit) != 0 }
+
+// failed runs before the failure route: a call is missed.
+func (m *mod) failed(c *route.Ctx, code int, reply *sipparse.Msg) {
+	if c.Flags&m.missedBit == 0 || c.Msg.Line.Method != sipparse.INVITE {
+		return
+	}
+	m.write(c, "ACC: call missed: ", code, reply)
+	c.Flags &^= m.missedBit // once
+}
+
+// answered runs when a final reply was sent.
+func (m *mod) answered(c *route.Ctx, code int, reply *sipparse.Msg) {
+	if c.Msg.Line.Method == sipparse.CANCEL && m.reportCancels == 0 {
+		return
+	}
+	if code >= 300 && reply == nil {
+		m.failed(c, code, nil)
+	}
+	if c.Flags&m.logBit == 0 || code >= 300 && c.Flags&m.failedBit == 0 {
+		return
+	}
+	m.write(c, "ACC: transaction answered: ", code, reply)
+}
+
+// request is acc_log_request.
+func (m *mod) request(c *route.Ctx, a *route.Args) int {
+	b, ok := a.Str(c, 0)
+	if !ok || c.Msg.Line.IsReply {
+		return -1
+	}
+	var code []byte
+	if len(b) >= 3 && digit(b[0]) && digit(b[1]) && digit(b[2]) {
+		code = b[:3]
+		for b = b[3:]; len(b) > 0 && (b[0] == ' ' || b[0] == '\t'); {
+			b = b[1:]
+		}
+	}
+	m.print(c, "ACC: request accounted: ", code, b, toTag(&c.Msg))
+	return 1
+}
+
+func digit(c byte) bool { return c-'0' <= 9 }
