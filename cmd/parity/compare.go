@@ -1,0 +1,183 @@
+package main
+
+import (
+	"fmt"
+	"path/filepath"
+	"regexp"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// verdict is a case's outcome.
+type verdict struct {
+	Expected string // what Kamailio sent
+	Text     string // the difference; "" is none
+	Broken   error  // the case does not hold on Kamailio itself
+}
+
+// compare runs the group against both servers, Kamailio first.
+func (g *group) compare(servers []server, dir string) []verdict {
+	out := make([]verdict, len(g.Cases))
+	var recs [2][]*record
+	var errs [2]error
+	for i, s := range servers {
+		d := filepath.Join(dir, s.Name)
+		if errs[i] = makeDir(d); errs[i] == nil {
+			recs[i], errs[i] = g.runGroup(s, d)
+		}
+	}
+	for k := range g.Cases {
+		switch {
+		case k >= len(recs[0]) || recs[0][k].err != nil:
+			if out[k].Broken = errs[0]; k < len(recs[0]) {
+				out[k].Broken = fmt.Errorf("on Kamailio: %w\n%s", recs[0][k].err, recs[0][k].text())
+			}
+		case k >= len(recs[1]):
+			out[k].Text = errs[1].Error()
+		default:
+			out[k].Expected = recs[0][k].text()
+			out[k].Text = diff(recs[0][k], recs[1][k])
+		}
+	}
+	return out
+}
+
+// item is one event ready for comparing.
+type item struct {
+	peer  string // "" is a checkpoint
+	after time.Duration
+	lines []string
+}
+
+var (
+	serverName   = regexp.MustCompile(`^(Server|User-Agent): (?:kamailio|kahea) \(.*`)
+	connectionID = regexp.MustCompile(`^(Via: SIP/2\.0/[A-Z]+ [^,]*;i=)[0-9a-f]+`)
+	expiresParam = regexp.MustCompile(`(;expires=|^Expires: )(\d+)`)
+)
+
+// items normalises what cannot be equal.
+func (r *record) items() (out []item) {
+	seen := map[string]bool{}
+	for _, e := range r.events {
+		if e.peer == "" {
+			out = append(out, item{})
+			continue
+		}
+		key := e.peer + " " + string(e.data)
+		if r.fold && seen[key] {
+			continue
+		}
+		seen[key] = true
+		it := item{peer: e.peer, after: e.at.Sub(r.start)}
+		for l := range strings.SplitSeq(string(e.data), "\n") {
+			l = serverName.ReplaceAllString(l, "$1: (server)")
+			l = connectionID.ReplaceAllString(l, "${1}ID")
+			it.lines = append(it.lines, l)
+		}
+		out = append(out, it)
+	}
+	return out
+}
+
+func (it item) text() string {
+	if it.peer == "" {
+		return "    (everything has been handled)\n"
+	}
+	var b strings.Builder
+	fmt.Fprintf(&b, "    %s after %d ms\n", it.peer, it.after.Milliseconds())
+	for _, l := range it.lines {
+		fmt.Fprintf(&b, "      %s\n", printable(l))
+	}
+	return b.String()
+}
+
+// printable shows the ends of lines that are not CRLF.
+func printable(l string) string {
+	s, ok := strings.CutSuffix(l, "\r")
+	q := strconv.QuoteToGraphic(s)
+	s = q[1 : len(q)-1]
+	s = strings.ReplaceAll(s, `\"`, `"`)
+	if !ok && s != "" {
+		s += " (no CR)"
+	}
+	return s
+}
+
+func (r *record) text() string {
+	var b strings.Builder
+	for _, it := range r.items() {
+		b.WriteString(it.text())
+	}
+	return b.String()
+}
+
+// diff is the first difference, "" if there is none.
+func diff(want, got *record) string {
+	a, b := want.items(), got.items()
+	for i := range max(len(a), len(b)) {
+		switch {
+		case i >= len(a):
+			return fmt.Sprintf("  kahea sends more:\n%s", b[i].text()) + got.failure()
+		case i >= len(b):
+			return fmt.Sprintf("  kahea does not send:\n%s", a[i].text()) + got.failure()
+		}
+		x, y := a[i], b[i]
+		if x.peer != y.peer || !equalLines(x.lines, y.lines) {
+			return fmt.Sprintf("  event %d differs\n   Kamailio:\n%s   kahea:\n%s%s", i+1, x.text(), marked(x, y), got.failure())
+		}
+		if d := (x.after - y.after).Abs(); want.timing > 0 && x.peer != "" && d > want.timing {
+			return fmt.Sprintf("  event %d comes after %v, want %v, tolerance %v\n%s", i+1, y.after, x.after, want.timing, y.text())
+		}
+	}
+	return got.failure()
+}
+
+func (r *record) failure() string {
+	if r.err == nil {
+		return ""
+	}
+	return fmt.Sprintf("  %v\n", r.err)
+}
+
+// marked is y with a mark at the lines that x does not have at their place.
+func marked(x, y item) string {
+	lines := strings.SplitAfter(y.text(), "\n")
+	for i := range y.lines {
+		if y.peer != "" && x.peer != "" && (i >= len(x.lines) || !equalLine(x.lines[i], y.lines[i])) && i+1 < len(lines) {
+			lines[i+1] = "  !!" + lines[i+1][4:]
+		}
+	}
+	return strings.Join(lines, "")
+}
+
+func equalLines(a, b []string) bool {
+	if len(a) != len(b) {
+		return false
+	}
+	for i := range a {
+		if !equalLine(a[i], b[i]) {
+			return false
+		}
+	}
+	return true
+}
+
+// equalLine compares; what is left of an expiry may be a second off, as the second's turn may lie between.
+func equalLine(a, b string) bool {
+	if a == b {
+		return true
+	}
+	x, y := expiresParam.FindAllStringSubmatch(a, -1), expiresParam.FindAllStringSubmatch(b, -1)
+	if len(x) == 0 || len(x) != len(y) || expiresParam.ReplaceAllString(a, "$1") != expiresParam.ReplaceAllString(b, "$1") {
+		return false
+	}
+	for i := range x {
+		m, err1 := strconv.Atoi(x[i][2])
+		n, err2 := strconv.Atoi(y[i][2])
+		if err1 != nil || err2 != nil || m-n > 1 || n-m > 1 {
+			return false
+		}
+	}
+	return true
+}
