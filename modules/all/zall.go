@@ -18,6 +18,7 @@ import (
 	_ "kahea/modules/sl"
 	_ "kahea/modules/textops"
 	_ "kahea/modules/tm"
+	_ "kahea/modules/tmx"
 	_ "kahea/modules/usrloc"
 	_ "kahea/modules/xlog"
 )

@@ -20,6 +20,8 @@ type API interface {
 	Branch(c *route.Ctx, i int) (BranchView, bool)
 	// WithRequest calls f with the transaction's request as it was received, parsed; valid during the call.
 	WithRequest(c *route.Ctx, f func(msg *sipparse.Msg)) bool
+	// FlushFlags stores the message's flags in its transaction; false if there is none.
+	FlushFlags(c *route.Ctx) bool
 	// AddHook registers what is told of transactions; in Setup.
 	AddHook(h Hook)
 }
@@ -147,6 +149,16 @@ func (m *mod) Branch(c *route.Ctx, i int) (BranchView, bool) {
 	ruid, _, _, _, _ := m.texts(b)
 	return BranchView{Status: int(b.status), URI: b.uri.in(m.buffer(bo, b)), RUID: ruid, Flags: b.bflags,
 		Timeout: b.flags&brTimeout != 0, Replied: b.flags&brReplied != 0}, true
+}
+
+// FlushFlags is t_flush_flags.
+func (m *mod) FlushFlags(c *route.Ctx) bool {
+	t := m.transactionOf(c)
+	if t == nil {
+		return false
+	}
+	t.msgFlags = c.Flags
+	return true
 }
 
 func (m *mod) WithRequest(c *route.Ctx, f func(msg *sipparse.Msg)) bool {
