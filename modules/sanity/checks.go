@@ -76,7 +76,7 @@ var failures = [...]struct {
 	badProxyRequire:  {420, []byte("Bad Proxy Require Extension")},
 	badFrom:          {400, []byte("Invalid From Header")},
 	badTo:            {400, []byte("Ivalid To Header")},
-	badContact:       {400, []byte("Invalid Contact Header")},
+	badContact:       {400, []byte("Bad Contact Header")},
 	badContactURI:    {400, []byte("Bad Contact URI")},
 	notDigest:        {},
 	badAuth:          {400, []byte("Bad Auth Header")},

@@ -22,23 +22,6 @@ func isSupported(c *route.Ctx, a *route.Args) bool {
 
 var comma = []byte(",")
 
-// isUser compares the username of the first credentials.
-func isUser(c *route.Ctx, a *route.Args) int {
-	want, ok := a.Str(c, 0)
-	if !ok {
-		return -1
-	}
-	h := c.Msg.First(sipparse.HdrAuthorization)
-	if h == nil {
-		h = c.Msg.First(sipparse.HdrProxyAuthorization)
-	}
-	var cred sipparse.Auth
-	if h == nil || sipparse.ParseAuth(c.Msg.Buf, h.Body, &cred) != sipparse.OK || cred.Username.Empty() {
-		return -1
-	}
-	return truth(bytes.Equal(c.Msg.Bytes(cred.Username), want))
-}
-
 // dateCheck: -1 there is no Date or it is no date, -2 it is too far away.
 func dateCheck(c *route.Ctx, a *route.Args) int {
 	n, ok := a.Int(c, 0)

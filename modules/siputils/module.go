@@ -2,6 +2,7 @@
 package siputils
 
 import (
+	"bytes"
 	"errors"
 
 	"kahea/cfglang/route"
@@ -36,6 +37,21 @@ const requestRoutes = route.InRequest | route.InFailure | route.InBranch
 func (m *mod) Exports() modules.Exports {
 	test := func(name, args, doc string, f func(c *route.Ctx, a *route.Args) bool) route.Func {
 		return route.Func{Name: name, Args: args, From: route.AnyRoute, Doc: doc, Run: func(c *route.Ctx, a *route.Args) int { return truth(f(c, a)) }}
+	}
+	made := func(name, args, doc string, f func(b, set []byte) int) route.Func {
+		return route.Func{Name: name, Args: args, From: route.AnyRoute, Doc: "the text is made of " + doc + "; negative: it is not, or is empty", Run: func(c *route.Ctx, a *route.Args) int {
+			b, ok := a.Str(c, 0)
+			if !ok {
+				return -2
+			}
+			var set []byte
+			if a.N > 1 {
+				if set, ok = a.Str(c, 1); !ok {
+					return -2
+				}
+			}
+			return f(b, set)
+		}}
 	}
 	return modules.Exports{
 		Params: []modules.Param{
@@ -74,36 +90,26 @@ func (m *mod) Exports() modules.Exports {
 			test("is_uri_user_e164", "s", "the user of the URI is + and digits", func(c *route.Ctx, a *route.Args) bool {
 				b, ok := a.Str(c, 0)
 				var u sipparse.URI
-				return ok && sipparse.ParseURI(b, &u) == sipparse.OK && m.isE164(u.User.In(b))
+				return ok && sipparse.ParseURI(b, &u) == sipparse.OK && u.Scheme != sipparse.SchemeTEL && m.isE164(u.User.In(b))
 			}),
-			test("cmp_uri", "ss", "two URIs are equal by the rules of RFC 3261", func(c *route.Ctx, a *route.Args) bool { return cmpArgs(c, a, sameURI) }),
-			test("cmp_aor", "ss", "user and host of two URIs are equal", func(c *route.Ctx, a *route.Args) bool { return cmpArgs(c, a, sameAOR) }),
+			{Name: "cmp_uri", Args: "ss", From: route.AnyRoute, Doc: "two URIs are equal; -2: one of them is no URI", Run: func(c *route.Ctx, a *route.Args) int { return cmpArgs(c, a, sameURI) }},
+			{Name: "cmp_aor", Args: "ss", From: route.AnyRoute, Doc: "user, host and port of two URIs are equal; -2: one of them is no URI", Run: func(c *route.Ctx, a *route.Args) int { return cmpArgs(c, a, sameAOR) }},
 			test("cmp_hdr_name", "ss", "two header names mean the same field", cmpHdrName),
 			{Name: "set_uri_user", Args: "Ps", From: route.AnyRoute, Run: setURIUser, Doc: "replace the user of the URI in a variable"},
 			{Name: "set_uri_host", Args: "Ps", From: route.AnyRoute, Run: setURIHost, Doc: "replace the host of the URI in a variable"},
-			test("is_tel_number", "s", "an optional + and digits", func(c *route.Ctx, a *route.Args) bool {
-				b, _ := a.Str(c, 0)
+			made("is_tel_number", "s", "an optional + and digits", func(b, _ []byte) int {
 				if len(b) > 0 && b[0] == '+' {
 					b = b[1:]
 				}
-				return all(b, isDigit)
+				return all(b, -2, isDigit)
 			}),
-			test("is_numeric", "s", "digits", func(c *route.Ctx, a *route.Args) bool {
-				b, _ := a.Str(c, 0)
-				return all(b, isDigit)
-			}),
-			test("is_alphanum", "s", "letters and digits", func(c *route.Ctx, a *route.Args) bool {
-				b, _ := a.Str(c, 0)
-				return all(b, isAlnum)
-			}),
-			test("is_alphanumex", "ss", "letters, digits and the characters given", func(c *route.Ctx, a *route.Args) bool {
-				b, _ := a.Str(c, 0)
-				set, _ := a.Str(c, 1)
-				return allOr(b, set)
+			made("is_numeric", "s", "digits", func(b, _ []byte) int { return all(b, -2, isDigit) }),
+			made("is_alphanum", "s", "letters and digits", func(b, _ []byte) int { return all(b, -3, isAlnum) }),
+			made("is_alphanumex", "ss", "letters, digits and the characters given", func(b, set []byte) int {
+				return all(b, -3, func(ch byte) bool { return isAlnum(ch) || bytes.IndexByte(set, ch) >= 0 })
 			}),
 			test("is_supported", "S", "Supported has the option tag", isSupported),
 			{Name: "is_gruu", Args: "|s", From: route.AnyRoute, Run: isGRUU, Doc: "the URI (the R-URI) is a GRUU: 1 public, 2 temporary"},
-			{Name: "is_user", Args: "s", From: route.InRequest | route.InLocal, Run: isUser, Doc: "the username of the credentials is the text"},
 			test("sip_parse_headers", "", "all header fields can be read", func(c *route.Ctx, _ *route.Args) bool { return c.Msg.Complete() == sipparse.OK }),
 			{Name: "hdr_date_check", Args: "i", From: route.AnyRoute, Run: dateCheck, Doc: "Date differs from now by no more than that many seconds"},
 		},

@@ -9,22 +9,22 @@ import (
 )
 
 // findParam looks for a parameter of the R-URI.
-func findParam(c *route.Ctx, name []byte) (val []byte, has, found bool) {
+func findParam(c *route.Ctx, name []byte, same func(a, b []byte) bool) (val []byte, has, found bool) {
 	u, b, ok := c.ParsedRURI()
 	if !ok {
 		return nil, false, false
 	}
 	for it := sipparse.Params(u.Params.In(b)); it.Next(); {
-		if bytes.EqualFold(it.Name, name) {
+		if same(it.Name, name) {
 			return it.Value, it.HasValue, true
 		}
 	}
 	return nil, false, false
 }
 
-// uriParam without a value wants the parameter to have none, as Kamailio.
+// uriParam without a value wants the parameter to have none, and compares the name with its case, as Kamailio.
 func uriParam(c *route.Ctx, a *route.Args) int {
-	val, has, found := findParam(c, a.At(0).Text)
+	val, has, found := findParam(c, a.At(0).Text, bytes.Equal)
 	if a.N < 2 {
 		return truth(found && !has)
 	}
@@ -33,13 +33,13 @@ func uriParam(c *route.Ctx, a *route.Args) int {
 
 func uriParamAny(c *route.Ctx, a *route.Args) int {
 	name, ok := a.Str(c, 0)
-	_, _, found := findParam(c, name)
+	_, _, found := findParam(c, name, bytes.EqualFold)
 	return truth(ok && found)
 }
 
 func getURIParam(c *route.Ctx, a *route.Args) int {
 	name, ok := a.Str(c, 0)
-	val, _, found := findParam(c, name)
+	val, _, found := findParam(c, name, bytes.EqualFold)
 	if !ok || !found {
 		return -1
 	}
@@ -104,7 +104,7 @@ func rmURIParam(c *route.Ctx, a *route.Args) int {
 	return ruri(c, c.Scratch.Keep(append(d, b[u.Params.End():]...)))
 }
 
-// tel2sip takes a tel URI, a host and a variable; what is no tel URI is left alone.
+// tel2sip takes a tel URI, a host and a variable; what is no tel URI is left alone (2).
 func tel2sip(c *route.Ctx, a *route.Args) int {
 	tel, ok1 := a.Str(c, 0)
 	host, ok2 := a.Str(c, 1)
@@ -112,7 +112,7 @@ func tel2sip(c *route.Ctx, a *route.Args) int {
 		return -1
 	}
 	if len(tel) < 4 || !bytes.EqualFold(tel[:4], []byte("tel:")) {
-		return 1
+		return 2
 	}
 	d := c.Scratch.Tail(len(tel) + len(host) + 16)
 	d = append(d, "sip:"...)
@@ -132,34 +132,43 @@ func tel2sip(c *route.Ctx, a *route.Args) int {
 	return set(c, a.PV(2), c.Scratch.Keep(d))
 }
 
-// cmpArgs parses both arguments and compares them.
-func cmpArgs(c *route.Ctx, a *route.Args, same func(u, v *sipparse.URI, b, d []byte) bool) bool {
+// cmpArgs parses both arguments and compares them; -2 when one is no URI.
+func cmpArgs(c *route.Ctx, a *route.Args, same func(u, v *sipparse.URI, b, d []byte) bool) int {
 	b, ok1 := a.Str(c, 0)
 	d, ok2 := a.Str(c, 1)
 	var u, v sipparse.URI
 	if !ok1 || !ok2 || sipparse.ParseURI(b, &u) != sipparse.OK || sipparse.ParseURI(d, &v) != sipparse.OK {
+		return -2
+	}
+	return truth(same(&u, &v, b, d))
+}
+
+// sameURI compares as RFC 3261 19.1.4 asks, but for what Kamailio takes more easily: headers do not matter, and a transport only when both name one.
+func sameURI(u, v *sipparse.URI, b, d []byte) bool {
+	if u.Scheme != v.Scheme || !bytes.Equal(u.User.In(b), v.User.In(d)) || !bytes.Equal(u.Passwd.In(b), v.Passwd.In(d)) ||
+		!bytes.EqualFold(u.Host.In(b), v.Host.In(d)) || !bytes.Equal(u.PortText.In(b), v.PortText.In(d)) ||
+		!bytes.EqualFold(u.TTL.In(b), v.TTL.In(d)) || !bytes.EqualFold(u.UserParam.In(b), v.UserParam.In(d)) ||
+		!bytes.EqualFold(u.Maddr.In(b), v.Maddr.In(d)) || !bytes.EqualFold(u.MethodParam.In(b), v.MethodParam.In(d)) {
 		return false
 	}
-	return same(&u, &v, b, d)
-}
-
-func port(u *sipparse.URI) uint16 {
-	if u.Port != 0 {
-		return u.Port
+	for p := sipparse.Params(u.Params.In(b)); p.Next(); {
+		for q := sipparse.Params(v.Params.In(d)); q.Next(); {
+			if bytes.EqualFold(p.Name, q.Name) && !bytes.EqualFold(p.Value, q.Value) {
+				return false
+			}
+		}
 	}
-	return route.DefaultPort(u)
+	return true
 }
 
-// sameURI compares the parts that RFC 3261 19.1.4 names and Kamailio knows.
-func sameURI(u, v *sipparse.URI, b, d []byte) bool {
-	return u.Scheme == v.Scheme && bytes.Equal(u.User.In(b), v.User.In(d)) && bytes.Equal(u.Passwd.In(b), v.Passwd.In(d)) &&
-		bytes.EqualFold(u.Host.In(b), v.Host.In(d)) && port(u) == port(v) &&
-		bytes.EqualFold(u.Transport.In(b), v.Transport.In(d)) && bytes.EqualFold(u.TTL.In(b), v.TTL.In(d)) &&
-		bytes.EqualFold(u.UserParam.In(b), v.UserParam.In(d)) && bytes.EqualFold(u.Maddr.In(b), v.Maddr.In(d)) &&
-		bytes.EqualFold(u.MethodParam.In(b), v.MethodParam.In(d))
-}
-
+// sameAOR compares user, host and port; an absent port is 5060.
 func sameAOR(u, v *sipparse.URI, b, d []byte) bool {
+	port := func(u *sipparse.URI) uint16 {
+		if u.Port != 0 {
+			return u.Port
+		}
+		return 5060
+	}
 	return bytes.Equal(u.User.In(b), v.User.In(d)) && port(u) == port(v) && bytes.EqualFold(u.Host.In(b), v.Host.In(d))
 }
 

@@ -46,7 +46,7 @@ func Golden(t *testing.T, file, load string) {
 			sort.Strings(sent)
 			sort.Strings(c.sent)
 			if got, want := strings.Join(sent, "\n"), strings.Join(c.sent, "\n"); got != want {
-				t.Errorf("sent differs\n got: %s\nwant: %s", quoted(got), quoted(want))
+				t.Errorf("sent differs%s", lineDiff(got, want))
 			}
 		})
 	}
@@ -140,8 +140,6 @@ func normalise(s string) string {
 	}
 	return s
 }
-
-func quoted(s string) string { return strings.ReplaceAll(fmt.Sprintf("%q", s), `\n`, "\\n\n      ") }
 
 // lineDiff lists the lines in which two texts differ, position by position.
 func lineDiff(got, want string) string {
