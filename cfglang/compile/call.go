@@ -135,6 +135,9 @@ func (k *Compiler) arg(fn string, i int, kind byte, x syntax.Expr) (a route.Arg,
 	if _, isCall := x.(*syntax.Call); isCall {
 		return fail("a function can not be called inside a parameter list")
 	}
+	if s, isConst := concat(x); isConst {
+		x = &syntax.StrLit{Pos: x.Position(), Val: s}
+	}
 	k.pos = x.Position()
 	switch x := x.(type) {
 	case *syntax.IntLit:
@@ -244,6 +247,22 @@ func (k *Compiler) arg(fn string, i int, kind byte, x syntax.Expr) (a route.Arg,
 		return v
 	}
 	return a, true
+}
+
+// concat folds "a" + "b", which Kamailio takes where a constant is asked for.
+func concat(x syntax.Expr) (s string, ok bool) {
+	switch x := x.(type) {
+	case *syntax.StrLit:
+		return x.Val, true
+	case *syntax.Binary:
+		if x.Op != "+" {
+			return "", false
+		}
+		l, ok1 := concat(x.L)
+		r, ok2 := concat(x.R)
+		return l + r, ok1 && ok2
+	}
+	return "", false
 }
 
 // routeCall compiles route(NAME) and route(expression).

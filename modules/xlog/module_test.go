@@ -28,6 +28,7 @@ func TestLines(t *testing.T) {
 		{"three parameters", "", `xlog("LOG_LOCAL1", "L_ERR", "three\n");`, "ERROR: <script>: three\n"},
 		{"null and dollar", "", `xlog("null $avp(x) $$ end\n");`, "ERROR: <script>: null <null> $ end\n"},
 		{"failed transformation", "", `xlog("[$(avp(x){s.len})] after\n");`, "ERROR: <script>: [] after\n"},
+		{"text in pieces", "", `xlog("L_WARN", "a $rm " + "b\n");`, "WARNING: <script>: a INVITE b\n"},
 		{"prefix of the message", "log_prefix=\"{$mt $hdr(CSeq) $ci} \"\n", `xlog("text\n");`, "ERROR: {1 1 INVITE call-1@127.0.0.1} <script>: text\n"},
 		{"prefix", "modparam(\"xlog\", \"prefix\", \"PFX: \")\n", `xlog("text\n");`, "ERROR: PFX: text\n"},
 		{"prefix with variables", "modparam(\"xlog\", \"prefix\", \"$rm-\")\nmodparam(\"xlog\", \"prefix_mode\", 1)\n", `xlog("text\n");`, "ERROR: INVITE-text\n"},
