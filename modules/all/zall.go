@@ -5,7 +5,9 @@ package all
 
 import (
 	_ "kahea/modules/acc"
+	_ "kahea/modules/cfg_rpc"
 	_ "kahea/modules/corex"
+	_ "kahea/modules/counters"
 	_ "kahea/modules/ctl"
 	_ "kahea/modules/jsonrpcs"
 	_ "kahea/modules/kex"

@@ -2,62 +2,18 @@ package kex
 
 import (
 	"fmt"
-	"sort"
 	"strings"
 
 	"kahea/modules"
-	"kahea/shm"
+	"kahea/modules/lib/statistics"
 )
 
-// statistic is one value: a counter, or computed.
-type statistic struct {
-	group, name string
-	counter     shm.Counter // -1: computed, can not be reset
-	get         func() int64
-}
-
-// statistics lists all, in order of group and name.
-func (m *mod) statistics() []statistic {
-	h := m.h
-	var l []statistic
-	h.Counts.Each(func(group, name string, k shm.Counter) bool {
-		l = append(l, statistic{group, name, k, func() int64 { return h.Counts.Sum(k) }})
-		return true
-	})
-	computed := func(s []modules.Stat) {
-		for _, x := range s {
-			if x.Get != nil {
-				l = append(l, statistic{x.Group, x.Name, -1, x.Get})
-			}
-		}
-	}
-	for _, x := range h.Loaded() {
-		computed(x.Table.Stats)
-		if s, ok := x.Module.(modules.Stater); ok {
-			computed(s.Stats())
-		}
-	}
-	u := h.Arena.Usage()
-	for name, v := range map[string]uint64{
-		"total_size": u.Total, "used_size": u.Used, "real_used_size": u.RealUsed, "max_used_size": u.MaxUsed, "free_size": u.Free, "fragments": u.Fragments,
-	} {
-		l = append(l, statistic{"shmem", name, -1, func() int64 { return int64(v) }})
-	}
-	sort.Slice(l, func(i, j int) bool {
-		if l[i].group != l[j].group {
-			return l[i].group < l[j].group
-		}
-		return l[i].name < l[j].name
-	})
-	return l
-}
-
 // chosen walks the statistics that the parameters name: all, "group:", or a bare name (the first of that name).
-func (m *mod) chosen(r *modules.Request, missing string, f func(s *statistic)) error {
+func (m *mod) chosen(r *modules.Request, missing string, f func(s *statistics.Statistic)) error {
 	if !r.More() {
 		return modules.NewFault(400, "%s", missing)
 	}
-	l := m.statistics()
+	l := statistics.All(m.h)
 	for r.More() {
 		arg, err := r.Str()
 		if err != nil {
@@ -65,10 +21,10 @@ func (m *mod) chosen(r *modules.Request, missing string, f func(s *statistic)) e
 		}
 		for i := range l {
 			switch {
-			case arg == "all" || strings.HasSuffix(arg, ":") && l[i].group+":" == arg:
+			case arg == "all" || strings.HasSuffix(arg, ":") && l[i].Group+":" == arg:
 				f(&l[i])
 				continue
-			case l[i].name == arg:
+			case l[i].Name == arg:
 				f(&l[i])
 			default:
 				continue
@@ -87,32 +43,32 @@ func (m *mod) statCommands() []modules.RPC {
 				return modules.NewFault(400, want)
 			}
 			n := r.AddStruct()
-			return m.chosen(r, want, func(s *statistic) { add(n, s.group+"."+s.name, s.get()) })
+			return m.chosen(r, want, func(s *statistics.Statistic) { add(n, s.Group+"."+s.Name, s.Get()) })
 		}
 	}
 	return []modules.RPC{
 		{Name: "stats.get_statistics", Array: true, Doc: "get core and modules internal statistics", Run: func(r *modules.Request) error {
-			return m.chosen(r, want, func(s *statistic) { r.AddStr(fmt.Sprintf("%s:%s = %d", s.group, s.name, s.get())) })
+			return m.chosen(r, want, func(s *statistics.Statistic) { r.AddStr(fmt.Sprintf("%s:%s = %d", s.Group, s.Name, s.Get())) })
 		}},
 		{Name: "stats.fetch", Doc: "fetch core and modules internal statistics", Run: fetch(func(n *modules.Node, name string, v int64) { n.AddStr(name, fmt.Sprint(v)) })},
 		{Name: "stats.fetchn", Doc: "fetch core and modules internal statistics, as numbers", Run: fetch((*modules.Node).AddInt)},
 		{Name: "stats.reset_statistics", Doc: "reset core and modules internal statistics", Run: func(r *modules.Request) error {
-			return m.chosen(r, name, func(s *statistic) {
-				if s.counter >= 0 {
-					m.h.Counts.Reset(s.counter)
+			return m.chosen(r, name, func(s *statistics.Statistic) {
+				if s.Counter >= 0 {
+					m.h.Counts.Reset(s.Counter)
 				}
 			})
 		}},
 		{Name: "stats.clear_statistics", Doc: "reset core and modules internal statistics, and tell what they were", Run: func(r *modules.Request) error {
-			return m.chosen(r, name, func(s *statistic) {
-				old := s.get()
-				if s.counter >= 0 {
-					m.h.Counts.Reset(s.counter)
+			return m.chosen(r, name, func(s *statistics.Statistic) {
+				old := s.Get()
+				if s.Counter >= 0 {
+					m.h.Counts.Reset(s.Counter)
 				}
-				if now := s.get(); now != old {
-					r.AddStr(fmt.Sprintf("%s:%s = %d (%d)", s.group, s.name, now, old))
+				if now := s.Get(); now != old {
+					r.AddStr(fmt.Sprintf("%s:%s = %d (%d)", s.Group, s.Name, now, old))
 				} else {
-					r.AddStr(fmt.Sprintf("%s:%s = %d", s.group, s.name, now))
+					r.AddStr(fmt.Sprintf("%s:%s = %d", s.Group, s.Name, now))
 				}
 			})
 		}},
