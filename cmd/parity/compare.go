@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -112,32 +113,84 @@ func (r *record) text() string {
 	return b.String()
 }
 
-// diff is the first difference, "" if there is none.
+// diff is the first difference of each peer, "" if there is none. Where all peers got the same, but not in the same order, it is that.
 func diff(want, got *record) string {
 	a, b := want.items(), got.items()
+	var out strings.Builder
+	for _, p := range peersOf(a, b) {
+		out.WriteString(diffPeer(p, ofPeer(a, p), ofPeer(b, p), want.timing))
+	}
+	if out.Len() == 0 {
+		for i := range a { // they are of the same length: each peer's are
+			if a[i].peer != b[i].peer {
+				fmt.Fprintf(&out, "  the same messages in another order: Kamailio's is%s, kahea's is%s\n", order(a), order(b))
+				break
+			}
+		}
+	}
+	if got.err != nil {
+		fmt.Fprintf(&out, "  %v\n", got.err)
+	}
+	return out.String()
+}
+
+// diffPeer compares what one peer got; checkpoints are among it.
+func diffPeer(peer string, a, b []item, tolerance time.Duration) string {
 	for i := range max(len(a), len(b)) {
 		switch {
 		case i >= len(a):
-			return fmt.Sprintf("  kahea sends more:\n%s", b[i].text()) + got.failure()
+			return fmt.Sprintf("  %s: kahea sends more:\n%s", peer, b[i].text())
 		case i >= len(b):
-			return fmt.Sprintf("  kahea does not send:\n%s", a[i].text()) + got.failure()
+			return fmt.Sprintf("  %s: kahea does not send:\n%s", peer, a[i].text())
 		}
 		x, y := a[i], b[i]
 		if x.peer != y.peer || !equalLines(x.lines, y.lines) {
-			return fmt.Sprintf("  event %d differs\n   Kamailio:\n%s   kahea:\n%s%s", i+1, x.text(), marked(x, y), got.failure())
+			return fmt.Sprintf("  %s, event %d:\n   Kamailio:\n%s   kahea:\n%s", peer, i+1, x.text(), marked(x, y))
 		}
-		if d := (x.after - y.after).Abs(); want.timing > 0 && x.peer != "" && d > want.timing {
-			return fmt.Sprintf("  event %d comes after %v, want %v, tolerance %v\n%s", i+1, y.after, x.after, want.timing, y.text())
+		if d := (x.after - y.after).Abs(); tolerance > 0 && x.peer != "" && d > tolerance {
+			return fmt.Sprintf("  %s, event %d: comes after %v, Kamailio's after %v, tolerance %v\n%s", peer, i+1, y.after, x.after, tolerance, y.text())
 		}
 	}
-	return got.failure()
+	return ""
 }
 
-func (r *record) failure() string {
-	if r.err == nil {
-		return ""
+func peersOf(lists ...[]item) (out []string) {
+	for _, l := range lists {
+		for _, it := range l {
+			if it.peer != "" && !slices.Contains(out, it.peer) {
+				out = append(out, it.peer)
+			}
+		}
 	}
-	return fmt.Sprintf("  %v\n", r.err)
+	slices.Sort(out)
+	return out
+}
+
+// ofPeer is what one peer got, with all checkpoints.
+func ofPeer(l []item, peer string) (out []item) {
+	for _, it := range l {
+		if it.peer == peer || it.peer == "" {
+			out = append(out, it)
+		}
+	}
+	return out
+}
+
+// order is the first lines' beginnings.
+func order(l []item) string {
+	var b strings.Builder
+	for _, it := range l {
+		switch {
+		case it.peer == "":
+			b.WriteString(" |")
+		case strings.HasPrefix(it.lines[0], "SIP/2.0 "):
+			b.WriteString(" " + it.peer + ":" + it.lines[0][8:min(len(it.lines[0]), 11)])
+		default:
+			m, _, _ := strings.Cut(it.lines[0], " ")
+			b.WriteString(" " + it.peer + ":" + m)
+		}
+	}
+	return b.String()
 }
 
 // marked is y with a mark at the lines that x does not have at their place.
