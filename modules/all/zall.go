@@ -19,6 +19,7 @@ import (
 	_ "kahea/modules/siputils"
 	_ "kahea/modules/sl"
 	_ "kahea/modules/textops"
+	_ "kahea/modules/textopsx"
 	_ "kahea/modules/tm"
 	_ "kahea/modules/tmx"
 	_ "kahea/modules/usrloc"

@@ -1,5 +1,7 @@
 package edit
 
+import "kahea/sipparse"
+
 import "math"
 
 // cursor copies a source text with the edits of a List applied, up to an offset at a time.
@@ -52,4 +54,16 @@ func (l *List) Apply(dst, src []byte) []byte {
 	c := cursor{dst: dst, src: src, l: l}
 	c.through(math.MaxUint32)
 	return c.dst
+}
+
+// AppendChanged appends the whole message with the edits applied and Content-Length right, and nothing else added or taken away
+// (msg_apply_changes). ruri replaces the request's URI; nil: as it is.
+func AppendChanged(dst []byte, m *sipparse.Msg, l *List, ruri []byte) ([]byte, sipparse.Err) {
+	c := cursor{dst: dst, src: m.Buf, l: l}
+	if ruri != nil && !m.Line.IsReply {
+		c.to(m.Line.URI.Off)
+		c.dst = append(c.dst, ruri...)
+		c.skip(m.Line.URI.End())
+	}
+	return c.tail(m, l, CLenDatagram, len(dst))
 }
