@@ -519,9 +519,10 @@ func (m *tcpMain) anySock(dst netip.AddrPort) int {
 	return -1
 }
 
-// more queues b until the connection is there.
+// more queues b until the connection is there. The limit is the one of all connections, not of one: while one connect is under way, this queue takes
+// what all workers send there.
 func (m *tcpMain) more(c *connecting, r *record, b []byte) {
-	if c.size+len(b) > m.w.o.TCPConnWQMax {
+	if c.size+len(b) > m.w.o.TCPWQMax {
 		m.w.bounce(r, b, ErrQueueFull)
 		return
 	}

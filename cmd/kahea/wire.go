@@ -1,10 +1,12 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"net/netip"
 	"time"
 
+	"kahea/cfglang/log"
 	"kahea/cfglang/route"
 	"kahea/procmgr"
 	"kahea/reactor"
@@ -100,5 +102,14 @@ func (h *wire) Resolve(host []byte, v6 bool) (netip.Addr, bool, func() (netip.Ad
 // lookupTimeout bounds a name's lookup, over all servers.
 const lookupTimeout = 10 * time.Second
 
+// Failed logs what could not be sent after Send had taken it: a connect that failed, a queue that overflowed.
+func (h *wire) Failed(p sipparse.Proto, conn uint32, _ int, dst netip.AddrPort, b []byte, err error) {
+	if h.s.proc.Log.On(log.Err) {
+		line, _, _ := bytes.Cut(b, []byte("\r\n"))
+		h.s.proc.Log.Printf(log.Err, "<core>: ", "send over %s to %s (connection %d) failed: %v: %q", p, dst, conn, err, line)
+	}
+}
+
 var _ reactor.Handler = (*wire)(nil)
+var _ reactor.Failer = (*wire)(nil)
 var _ route.Host = (*wire)(nil)
