@@ -80,7 +80,7 @@ func (r *sippRun) wait(d time.Duration) {
 	kill.Stop()
 	if err != nil {
 		errs, _ := exec.Command("tail", "-c", "4000", filepath.Join(r.cmd.Dir, "errors.log")).Output()
-		r.s.t.Errorf("sipp %s: %v (1: calls failed)\n%s\n%s", r.name, err, errs, tail(r.out.String(), 60))
+		r.s.t.Errorf("sipp %s: %v (1: some calls failed)\n%s\n%s", r.name, err, errs, tail(r.out.String(), 60))
 	}
 }
 
@@ -155,7 +155,8 @@ func TestWorkerKilled(t *testing.T) {
 		if !eventually(patience, func() bool { p := find(srv, title); return p != 0 && p != old }) {
 			t.Fatalf("%q is not back after %v", title, patience)
 		}
-		if d := time.Since(killed); d > time.Second {
+		// a worker that dies again soon is kept back longer and longer
+		if d := time.Since(killed); d > time.Second && n < 2 {
 			t.Errorf("%q is back after %v", title, d)
 		}
 	}
@@ -163,6 +164,8 @@ func TestWorkerKilled(t *testing.T) {
 	if !srv.alive(patience) {
 		t.Error("no answer to OPTIONS at the end")
 	}
+	reg.register(srv.addr, "callee", callee.uri("callee"), 0)
+	srv.memoryBack()
 	srv.stop()
 }
 
