@@ -165,15 +165,13 @@ func (m *mod) compileUnregister(_ route.Env, a *route.Args) (func(*route.Ctx) in
 		}
 		l := d.Lock(aor)
 		defer l.Unlock()
-		rc := -1
 		for r := l.First(); r != 0; {
 			next := l.Next(r)
 			if len(ruid) == 0 || bytes.Equal(ruidOf(&l, r), ruid) {
 				l.Delete(r)
-				rc = 1
 			}
 			r = next
 		}
-		return rc
+		return 1 // also when there was nothing, as in Kamailio
 	}, nil
 }

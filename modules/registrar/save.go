@@ -3,6 +3,7 @@ package registrar
 import (
 	"bytes"
 	"fmt"
+	"slices"
 	"strconv"
 
 	"kahea/cfglang/log"
@@ -36,19 +37,20 @@ type refusal struct {
 }
 
 var (
-	badRequest    = "Bad Request"
-	refuseCSeq    = &refusal{400, badRequest, "Invalid CSeq number"}
-	refuseParse   = &refusal{400, badRequest, "Message parse error"}
-	refuseContact = &refusal{400, badRequest, "Contact parse error"}
-	refuseStarExp = &refusal{400, badRequest, "* used in contact and expires is not zero"}
-	refuseStar    = &refusal{400, badRequest, "* used in contact and more than 1 contact"}
-	refuseLong    = &refusal{400, badRequest, "Contact/received too long"}
-	refuseQ       = &refusal{400, badRequest, "Invalid q param in contact"}
-	refuseTo      = &refusal{400, badRequest, "To HF not found"}
-	refuseAOR     = &refusal{400, badRequest, "Failed to extract Address Of Record"}
-	refuseMany    = &refusal{503, "Service Unavailable", "Too many registered contacts"}
-	refuseMemory  = &refusal{500, "Server Internal Error", "Internal error"}
-	refusePath    = &refusal{420, "Bad Extension", "No support for found Path indicated"}
+	badRequest      = "Bad Request"
+	refuseCSeq      = &refusal{400, badRequest, "Invalid CSeq number"}
+	refuseParse     = &refusal{400, badRequest, "Message parse error"}
+	refuseContact   = &refusal{400, badRequest, "Contact parse error"}
+	refuseStarExp   = &refusal{400, badRequest, "* used in contact and expires is not zero"}
+	refuseStar      = &refusal{400, badRequest, "* used in contact and more than 1 contact"}
+	refuseLong      = &refusal{400, badRequest, "Contact/received too long"}
+	refuseQ         = &refusal{400, badRequest, "Invalid q param in contact"}
+	refuseTo        = &refusal{400, badRequest, "To HF not found"}
+	refuseAOR       = &refusal{400, badRequest, "Failed to extract Address Of Record"}
+	refuseMany      = &refusal{503, "Service Unavailable", "Too many registered contacts"}
+	refuseMemory    = &refusal{500, "Server Internal Error", "Internal error"}
+	refusePathParse = &refusal{400, badRequest, "Path parse error"}
+	refusePath      = &refusal{420, "Bad Extension", "No support for found Path indicated"}
 )
 
 func (m *mod) compileSave(_ route.Env, a *route.Args) (func(*route.Ctx) int, error) {
@@ -83,6 +85,7 @@ type binding struct {
 	instance    []byte
 	regID       uint32
 	methods     uint32
+	field       uint32 // where the Contact field begins
 }
 
 // save is save(): it works the Contacts in and answers.
@@ -111,6 +114,9 @@ func (m *mod) save(c *route.Ctx, d *usrloc.Domain, flags int, uri []byte) int {
 	if bad == nil && n > len(list) {
 		bad = refuseMany
 	}
+	if bad == nil && n > 0 && !star && !m.pathParses(c) {
+		return m.refuse(c, flags, refusePathParse)
+	}
 	l := d.Lock(aor)
 	rc := savedListed
 	switch {
@@ -120,7 +126,10 @@ func (m *mod) save(c *route.Ctx, d *usrloc.Domain, flags int, uri []byte) int {
 	case n > 0:
 		rc, bad = m.apply(c, d, &l, list[:n], flags, now)
 	}
-	lines := m.contactLines(c, &l, uri, now)
+	var lines []byte
+	if flags&saveNoReply == 0 {
+		lines = m.contactLines(c, &l, uri, now)
+	}
 	l.Unlock()
 	if len(lines) > 0 {
 		c.Edits.AddReplyHeader(lines)
@@ -159,9 +168,15 @@ func (m *mod) refuse(c *route.Ctx, flags int, r *refusal) int {
 	return saveFailed
 }
 
+// maxExpires is the first number of seconds that is none (32 bits, all set).
+const maxExpires = 1<<32 - 1
+
 // contacts reads the Contact values. n may be larger than the list: there are too many.
 func (m *mod) contacts(c *route.Ctx, now int64, list *[32]binding) (n int, star bool, bad *refusal) {
-	header, has, _ := c.Msg.Expires()
+	header, has, e := c.Msg.Expires()
+	if e != sipparse.OK || int64(header) >= maxExpires {
+		header, has = 0, false // what is no time counts as if it were not there
+	}
 	methods := m.allowed(c)
 	v := c.Msg.Values(sipparse.HdrContact)
 	for {
@@ -182,7 +197,7 @@ func (m *mod) contacts(c *route.Ctx, now int64, list *[32]binding) (n int, star 
 			continue
 		}
 		b := &list[n-1]
-		*b = binding{uri: c.Msg.Bytes(v.URI), params: c.Msg.Bytes(v.Params), q: m.defaultQ, methods: methods}
+		*b = binding{uri: c.Msg.Bytes(v.URI), params: c.Msg.Bytes(v.Params), q: m.defaultQ, methods: methods, field: v.Hdr.Off}
 		if len(b.uri) > m.contactMax {
 			return n, star, refuseLong
 		}
@@ -194,7 +209,7 @@ func (m *mod) contacts(c *route.Ctx, now int64, list *[32]binding) (n int, star 
 			val := unquote(it.Value)
 			switch {
 			case is(it.Name, "expires"):
-				if t, ok := digits(val); ok {
+				if t, ok := digits(val); ok && t < maxExpires {
 					expires = t
 				} else {
 					expires = int64(m.defaultExpires)
@@ -224,6 +239,7 @@ func (m *mod) contacts(c *route.Ctx, now int64, list *[32]binding) (n int, star 
 			b.expires = now + expires
 		}
 	}
+	reverseFields(list[:min(n, len(list))])
 	if star {
 		switch {
 		case !has || header != 0:
@@ -233,6 +249,19 @@ func (m *mod) contacts(c *route.Ctx, now int64, list *[32]binding) (n int, star 
 		}
 	}
 	return n, star, bad
+}
+
+// reverseFields turns the order of the values of each field, not of the fields: that is the order in which Kamailio stores them, and what decides
+// among contacts of equal q.
+func reverseFields(list []binding) {
+	for i := 0; i < len(list); {
+		j := i + 1
+		for j < len(list) && list[j].field == list[i].field {
+			j++
+		}
+		slices.Reverse(list[i:j])
+		i = j
+	}
 }
 
 // allowed are the methods of the Allow fields; all if there is none.
@@ -266,14 +295,6 @@ func methodBits(b []byte) (bits uint32) {
 
 // removeAll serves "Contact: *".
 func (m *mod) removeAll(c *route.Ctx, l *usrloc.Locked) (int, *refusal) {
-	cseq := cseqOf(c)
-	var x usrloc.Contact
-	for r := l.First(); r != 0; r = l.Next(r) {
-		l.Get(r, &x)
-		if bytes.Equal(x.CallID, c.Msg.CallID()) && cseq < x.CSeq {
-			return 0, refuseCSeq
-		}
-	}
 	for r := l.First(); r != 0; r = l.First() {
 		l.Delete(r)
 	}
@@ -414,6 +435,27 @@ func (m *mod) path(c *route.Ctx) (path []byte, unsupported bool) {
 		path = c.Scratch.Concat(path, []byte(","), c.Msg.Bytes(h.Body))
 	}
 	return path, path != nil && m.pathMode == 2 && !supports(c, "path")
+}
+
+// pathParses says whether the Path fields can be read; they matter only when Path is used.
+func (m *mod) pathParses(c *route.Ctx) bool {
+	if m.usePath == 0 {
+		return true
+	}
+	v := c.Msg.Values(sipparse.HdrPath)
+	for {
+		ok, e := v.Next()
+		if e != sipparse.OK {
+			return false
+		}
+		if !ok {
+			return true
+		}
+		var u sipparse.URI
+		if sipparse.ParseURI(c.Msg.Bytes(v.URI), &u) != sipparse.OK {
+			return false
+		}
+	}
 }
 
 // pathLine is the Path line of the answer, nil if there is none.

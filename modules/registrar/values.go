@@ -11,7 +11,7 @@ func unquote(b []byte) []byte {
 	return b
 }
 
-// digits reads an unsigned number; more than 2^31 counts as that.
+// digits reads an unsigned number; more than 2^32-1 counts as that.
 func digits(b []byte) (int64, bool) {
 	if len(b) == 0 {
 		return 0, false
@@ -21,7 +21,7 @@ func digits(b []byte) (int64, bool) {
 		if c < '0' || c > '9' {
 			return 0, false
 		}
-		n = min(n*10+int64(c-'0'), 1<<31)
+		n = min(n*10+int64(c-'0'), 1<<32-1)
 	}
 	return n, true
 }

@@ -20,7 +20,7 @@ const moreRoutes = 1 << 63
 // Results of loose_route (core of Kamailio's rr): what the script sees.
 const (
 	driven    = 1
-	notDriven = -1
+	notDriven = -3 // a preloaded route that ends here
 	routeErr  = -1
 )
 
@@ -163,12 +163,8 @@ func (m *mod) toStrict(c *route.Ctx, w *entries, text []byte) (int, bool) {
 	} else {
 		c.Edits.Remove(hdr.Off, hdr.End-hdr.Off, sipparse.HdrRoute)
 	}
-	last := hdr
-	for h := c.Msg.First(sipparse.HdrRoute); h != nil; h = c.Msg.NextOf(h) {
-		last = h
-	}
 	line := c.Scratch.Concat([]byte("Route: <"), old, []byte(">\r\n"))
-	c.Edits.InsertAfter(last.End, line, sipparse.HdrRoute)
+	c.Edits.InsertAfter(c.Msg.HdrEnd, line, sipparse.HdrRoute)
 	if err := c.SetRURI(text); err != nil {
 		return routeErr, false
 	}

@@ -35,14 +35,16 @@ func (m *mod) preset(c *route.Ctx, a *route.Args) int {
 		return -1
 	}
 	var lines []byte
-	for i := a.N - 1; i >= 0; i-- { // the second address stands on top
+	for i := range a.N {
 		addr, ok := a.Str(c, i)
 		if !ok {
 			return -1
 		}
-		line := append(c.Scratch.Tail(len(addr)+256), "Record-Route: <sip:"...)
+		line := append(c.Scratch.Tail(len(addr)+512), "Record-Route: <sip:"...)
 		line = append(line, addr...)
-		line = m.appendTail(c, line, a.N > 1)
+		line = m.appendFtag(c, line)
+		line = m.appendLR(line)
+		line = append(append(line, c.RR.Params...), ">\r\n"...)
 		lines = c.Scratch.Concat(lines, c.Scratch.Keep(line))
 	}
 	c.RR.Preset, c.RR.On = lines, true
@@ -112,18 +114,30 @@ func (m *mod) appendTail(c *route.Ctx, b []byte, two bool) []byte {
 	if two {
 		b = append(b, ";r2=on"...)
 	}
+	b = m.appendLR(b)
+	b = m.appendFtag(c, b)
+	b = append(b, c.RR.Params...)
+	return append(b, ">\r\n"...)
+}
+
+func (m *mod) appendLR(b []byte) []byte {
 	b = append(b, ";lr"...)
 	if m.enableFullLR != 0 {
 		b = append(b, "=on"...)
 	}
-	if m.appendFromTag != 0 {
-		if f, e := c.Msg.From(); e == sipparse.OK && !f.Tag.Empty() {
-			b = append(b, ";ftag="...)
-			b = append(b, c.Msg.Bytes(f.Tag)...)
-		}
+	return b
+}
+
+// appendFtag appends the From tag that is_direction compares with.
+func (m *mod) appendFtag(c *route.Ctx, b []byte) []byte {
+	if m.appendFromTag == 0 {
+		return b
 	}
-	b = append(b, c.RR.Params...)
-	return append(b, ">\r\n"...)
+	if f, e := c.Msg.From(); e == sipparse.OK && !f.Tag.Empty() {
+		b = append(b, ";ftag="...)
+		b = append(b, c.Msg.Bytes(f.Tag)...)
+	}
+	return b
 }
 
 // isDirection compares the ftag parameter of the followed Route entry with the From tag.
@@ -138,10 +152,7 @@ func (m *mod) isDirection(_ route.Env, a *route.Args) (func(*route.Ctx) int, err
 		return nil, errDirection
 	}
 	return func(c *route.Ctx) int {
-		params, ok := routed(c)
-		if !ok {
-			return -1
-		}
+		params, _ := routed(c)
 		ftag, ok := sipparse.Param(params, "ftag")
 		f, e := c.Msg.From()
 		if !ok || len(ftag) == 0 || e != sipparse.OK {

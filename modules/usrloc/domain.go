@@ -233,17 +233,28 @@ func (l *Locked) unlink(o shm.Off) {
 	}
 }
 
-// Update replaces a contact and puts it where its q belongs.
+// Update replaces a contact; it keeps its place unless its q has changed.
 func (l *Locked) Update(r Ref, c *Contact) error {
 	d := l.d
 	o, err := d.make(c)
 	if err != nil {
 		return err
 	}
-	d.contact(o).state = stateDirty
-	l.unlink(shm.Off(r))
+	n, old := d.contact(o), d.contact(shm.Off(r))
+	n.state = stateDirty
+	if n.q == old.q && d.m.descTimeOrder == 0 {
+		for at := &d.record(l.off).first; *at != 0; at = &d.contact(*at).next {
+			if *at == shm.Off(r) {
+				n.next = old.next
+				*at = o
+				break
+			}
+		}
+	} else {
+		l.unlink(shm.Off(r))
+		l.place(o)
+	}
 	d.m.a.Free(shm.Off(r))
-	l.place(o)
 	return nil
 }
 
