@@ -102,9 +102,20 @@ func (l *lines) waitEnd(d time.Duration) error {
 	}
 }
 
-func (l *lines) String() string {
+// last is the end of the output; of the memory reports only the last one, and no line at length.
+func (l *lines) last(n int) string {
 	text, _, _ := l.snapshot()
-	return strings.Join(text, "\n")
+	report := len(text)
+	for report--; report > 0 && !usageLine.MatchString(text[report]); report-- {
+	}
+	var out []string
+	for i, x := range text {
+		if i < report && (strings.Contains(x, "shared memory") || strings.Contains(x, "private memory")) {
+			continue
+		}
+		out = append(out, x[:min(len(x), 1000)])
+	}
+	return strings.Join(out[max(0, len(out)-n):], "\n")
 }
 
 // instance is one running server.
@@ -165,7 +176,7 @@ func startServer(t testing.TB, addr, config string, args ...string) *instance {
 	s := &instance{t: t, dir: testDir(t), addr: addr, exited: make(chan struct{})}
 	if config != "" {
 		file := filepath.Join(s.dir, "kahea.cfg")
-		if err := os.WriteFile(file, []byte(config+"\nmemlog=-1\n"), 0o644); err != nil {
+		if err := os.WriteFile(file, []byte(config+"\nmemlog=-1\nmemdbg=-1\n"), 0o644); err != nil {
 			t.Fatal(err)
 		}
 		args = append([]string{"-f", file}, args...)
@@ -192,7 +203,7 @@ func startServer(t testing.TB, addr, config string, args ...string) *instance {
 	}()
 	t.Cleanup(func() {
 		if t.Failed() {
-			t.Logf("log of %s:\n%s", strings.Join(s.cmd.Args, " "), s.log)
+			t.Logf("log of %s:\n%s", strings.Join(s.cmd.Args, " "), s.log.last(400))
 		}
 		if !s.stopped {
 			s.cmd.Process.Kill()
