@@ -46,6 +46,42 @@ func (c *Ctx) AddBranch(b Branch) bool {
 	return true
 }
 
+// AddContacts adds the destination set to the reply's headers as a Contact line (3xx replies): the R-URI, if the script has changed it, and all branches.
+func (c *Ctx) AddContacts() {
+	b := c.Scratch.Tail(256)
+	if b == nil {
+		return
+	}
+	b = append(b, "Contact: "...)
+	n := 0
+	add := func(uri []byte, q int) {
+		if n++; n > 1 {
+			b = append(b, ", "...)
+		}
+		b = append(append(append(b, '<'), uri...), '>')
+		if q != QUnset {
+			b = append(b, ";q="...)
+			if q >= 1000 {
+				b = append(b, '1')
+				return
+			}
+			b = append(b, '0', '.', byte('0'+q/100), byte('0'+q/10%10), byte('0'+q%10))
+			for b[len(b)-1] == '0' && b[len(b)-2] != '.' {
+				b = b[:len(b)-1]
+			}
+		}
+	}
+	if c.NewURI != nil {
+		add(c.NewURI, QUnset)
+	}
+	for i := range c.Branches {
+		add(c.Branches[i].URI, c.Branches[i].Q)
+	}
+	if n > 0 {
+		c.Edits.AddReplyHeader(append(b, "\r\n"...))
+	}
+}
+
 // RecordRoute is a pending record_route(): texts lie in scratch memory.
 type RecordRoute struct {
 	On     bool

@@ -23,6 +23,7 @@ type Recv struct {
 type ErrInfo struct {
 	Code         int // SIP status to answer with; 0: none set
 	Reason       string
+	Number       int // what stands in the reason's parentheses; 0: Code
 	Class, Level int
 	Info         string
 }
@@ -68,10 +69,9 @@ type Ctx struct {
 	Trans       shm.Off
 	TransState  uint8
 	TransBranch int
-	// Armed are the blocks that the script has armed before there is a transaction, by Route.ID, and TimerFR, TimerFRInv its timers (ms, 0: not set);
-	// tm takes them over.
-	Armed               [4]uint64
-	TimerFR, TimerFRInv uint32
+	// Armed are the blocks that the script has armed before there is a transaction, by Route.ID, and Times its timers; tm takes them over.
+	Armed [4]uint64
+	Times Times
 	// Reply is the reply that a failure or branch-failure route runs for (nil: a local one), with its code.
 	Reply     *sipparse.Msg
 	ReplyCode int
@@ -112,7 +112,7 @@ func (c *Ctx) reset() {
 	c.FwdFlags, c.RplFlags = 0, 0
 	c.Faked = false
 	c.Trans, c.TransState, c.TransBranch = 0, 0, 0
-	c.Armed, c.TimerFR, c.TimerFRInv = [4]uint64{}, 0, 0
+	c.Armed, c.Times = [4]uint64{}, Times{}
 	c.Reply, c.ReplyCode = nil, 0
 	c.Send, c.SendBuf = nil, nil
 	c.Ext = [8]uint64{}
@@ -125,7 +125,24 @@ func (c *Ctx) reset() {
 func (c *Ctx) IsRequest() bool { return !c.Msg.Line.IsReply }
 
 // SetError records what sl_reply_error would answer.
-func (c *Ctx) SetError(code int, reason string) { c.Err.Code, c.Err.Reason = code, reason }
+func (c *Ctx) SetError(code int, reason string) {
+	c.Err.Code, c.Err.Reason, c.Err.Number = code, reason, 0
+	if reason == DefaultError {
+		c.Err.Number = 1
+	}
+}
+
+// ErrorReply is the status and reason of the last internal error, with its number and who answers in parentheses, as Kamailio words it.
+func (c *Ctx) ErrorReply(who string) (code int, reason []byte) {
+	if c.Err.Code == 0 {
+		c.SetError(Status(nil))
+	}
+	n := c.Err.Number
+	if n == 0 {
+		n = c.Err.Code
+	}
+	return c.Err.Code, c.Scratch.Concat(c.Scratch.CopyString(c.Err.Reason), []byte(" ("), c.Scratch.Int(int64(n)), []byte("/"), c.Scratch.CopyString(who), []byte(")"))
+}
 
 // Error logs an error of the core about this message.
 func (c *Ctx) Error(format string, a ...any) { c.P.Log.Printf(log.Err, "<core>: ", format, a...) }
@@ -144,4 +161,23 @@ func (c *Ctx) LogPrefix() []byte {
 		return b
 	}
 	return nil
+}
+
+// Times are the times of a transaction in milliseconds; 0 is not set.
+type Times struct {
+	FR, FRInv     uint32 // final response
+	Retr1, Retr2  uint32 // retransmission
+	Life, LifeInv uint32
+}
+
+// Merge takes over what is set in x.
+func (t *Times) Merge(x Times) {
+	for _, p := range [...]struct {
+		dst *uint32
+		v   uint32
+	}{{&t.FR, x.FR}, {&t.FRInv, x.FRInv}, {&t.Retr1, x.Retr1}, {&t.Retr2, x.Retr2}, {&t.Life, x.Life}, {&t.LifeInv, x.LifeInv}} {
+		if p.v != 0 {
+			*p.dst = p.v
+		}
+	}
 }

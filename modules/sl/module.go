@@ -148,26 +148,13 @@ func (m *mod) args(c *route.Ctx, a *route.Args) (int, []byte, error) {
 }
 
 func (m *mod) sendReplyError(c *route.Ctx, _ *route.Args) int {
-	code, reason := m.lastError(c)
+	code, reason := c.ErrorReply("SL")
 	return m.SendReply(c, code, reason)
-}
-
-// lastError is the status and reason of the last internal error, marked as Kamailio marks them.
-func (m *mod) lastError(c *route.Ctx) (int, []byte) {
-	code, reason := c.Err.Code, c.Err.Reason
-	if code == 0 {
-		code, reason = route.Status(nil)
-	}
-	number := code
-	if reason == route.DefaultError {
-		number = 1
-	}
-	return code, c.Scratch.Concat([]byte(reason), []byte(" ("), c.Scratch.Int(int64(number)), []byte("/SL)"))
 }
 
 // ReplyError answers statelessly with the last internal error.
 func (m *mod) ReplyError(c *route.Ctx) int {
-	code, reason := m.lastError(c)
+	code, reason := c.ErrorReply("SL")
 	return m.Reply(c, code, reason)
 }
 
@@ -200,6 +187,9 @@ func (m *mod) Reply(c *route.Ctx, code int, reason []byte) int {
 	var tag []byte
 	if code >= 180 {
 		tag = c.ToTag(&m.tagPrefix)
+	}
+	if code/100 == 3 {
+		c.AddContacts()
 	}
 	b, err := c.AppendReply(c.P.Host.Buffer(), code, reason, tag)
 	if err == nil {

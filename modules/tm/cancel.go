@@ -2,6 +2,7 @@ package tm
 
 import (
 	"bytes"
+	"strconv"
 
 	"kahea/cfglang/log"
 	"kahea/cfglang/route"
@@ -10,7 +11,10 @@ import (
 	"kahea/sipparse/edit"
 )
 
-var cancelReason = []byte("canceling")
+var (
+	cancelReason  = []byte("canceling")
+	cancelNothing = []byte("ok -- no more pending branches")
+)
 
 // relayCancel cancels the INVITE that the CANCEL in hand names: the CANCEL is answered 200, its INVITE's branches are cancelled.
 func (m *mod) relayCancel(c *route.Ctx, forced *route.Target) int {
@@ -48,7 +52,6 @@ func (m *mod) relayCancel(c *route.Ctx, forced *route.Target) int {
 		m.retransmit(t)
 		return 0
 	}
-	m.replyLocal(c, c.Trans, t, 200, cancelReason)
 	m.a.Lock(&it.mu)
 	it.flags |= flagCanceled
 	m.a.Unlock(&it.mu)
@@ -56,29 +59,38 @@ func (m *mod) relayCancel(c *route.Ctx, forced *route.Target) int {
 	if h := c.Msg.First(sipparse.HdrReason); h != nil {
 		extra = c.Msg.Buf[h.Off:h.End]
 	}
-	m.cancelBranches(c.P, inv, it, extra)
+	if m.cancelBranches(c.P, inv, it, extra) > 0 {
+		m.replyLocal(c, c.Trans, t, 200, cancelReason)
+	} else {
+		m.replyLocal(c, c.Trans, t, 200, cancelNothing)
+	}
 	return 1
 }
 
 // cancelBranches sends a CANCEL on every branch that rings, and marks those that have not answered yet (cancel_b_method).
-// extra are whole header lines for the CANCEL.
-func (m *mod) cancelBranches(p *route.Proc, o shm.Off, t *cell, extra []byte) {
+// extra are whole header lines for the CANCEL. It returns how many branches it is about.
+func (m *mod) cancelBranches(p *route.Proc, o shm.Off, t *cell, extra []byte) (n int) {
 	if t.flags&flagInvite == 0 {
-		return
+		return 0
 	}
 	for bo := t.first; bo != 0; {
 		b := m.branch(bo)
 		next := b.next
-		m.cancelBranch(p, o, t, bo, b, extra)
+		if m.cancelBranch(p, o, t, bo, b, extra) {
+			n++
+		}
 		bo = next
 	}
+	return n
 }
 
-func (m *mod) cancelBranch(p *route.Proc, o shm.Off, t *cell, bo shm.Off, b *branch, extra []byte) {
-	fake := false
+func (m *mod) cancelBranch(p *route.Proc, o shm.Off, t *cell, bo shm.Off, b *branch, extra []byte) bool {
+	fake, pending := false, true
 	m.a.Lock(&t.mu)
 	switch {
-	case b.status >= 200 || b.flags&(brUnsent|brCancelSent|brDropped) != 0:
+	case b.status >= 200 || b.flags&(brUnsent|brDropped) != 0:
+		pending = false
+	case b.flags&brCancelSent != 0:
 	case b.status >= 100 || m.par.cancelMethod == 2:
 		m.sendCancel(o, t, bo, b, extra)
 	case m.par.cancelMethod == 0:
@@ -91,6 +103,25 @@ func (m *mod) cancelBranch(p *route.Proc, o shm.Off, t *cell, bo shm.Off, b *bra
 	m.a.Unlock(&t.mu)
 	if fake {
 		m.fakeReply(p, o, t, bo, b, 487)
+	}
+	return pending
+}
+
+// cancelFor cancels the other branches when a final reply has ended the forking; the CANCEL says why (RFC 3326): with a text when a 2xx ended it
+// and the branch rings already, as Kamailio does.
+func (m *mod) cancelFor(p *route.Proc, o shm.Off, t *cell, code uint16) {
+	m.reason = append(m.reason[:0], "Reason: SIP;cause="...)
+	m.reason = strconv.AppendUint(m.reason, uint64(code), 10)
+	bare := len(m.reason)
+	for bo := t.first; bo != 0 && t.flags&flagInvite != 0; {
+		b := m.branch(bo)
+		line := append(m.reason[:bare], "\r\n"...)
+		if code < 300 && b.status >= 100 {
+			line = append(m.reason[:bare], ";text=\"Call completed elsewhere\"\r\n"...)
+		}
+		m.reason = line
+		m.cancelBranch(p, o, t, bo, b, line)
+		bo = b.next
 	}
 }
 

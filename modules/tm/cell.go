@@ -29,6 +29,7 @@ const (
 	flagRelayed   // at least one branch was sent
 	flagStream    // the request came over a stream: its final reply is not repeated
 	flagAckSeen
+	flagReplicate // replies go to nobody (t_replicate)
 )
 
 // span is a range of the request's bytes.

@@ -43,14 +43,17 @@ func (m *mod) funcs() []route.Func {
 		{Name: "t_exists", From: route.AnyRoute, Run: func(c *route.Ctx, _ *route.Args) int { return boolRC(m.exists(c)) }, Doc: "true if a transaction exists, without using it"},
 		{Name: "t_lookup_cancel", Args: "|i", From: req, Run: m.tLookupCancel, Doc: "true if the INVITE of this CANCEL exists"},
 		{Name: "t_relay_cancel", From: req, Run: m.tRelayCancel, Doc: "cancel the INVITE of this CANCEL and end the script; true if it is unknown"},
-		{Name: "t_reply", Args: "ss", From: rof, Run: m.tReply, Doc: "stateful reply"},
+		{Name: "t_reply", Args: "ss", From: rof, Run: func(c *route.Ctx, a *route.Args) int {
+			if t, _ := m.lookup(c); t == nil {
+				c.Logf(log.Err, "tm", "t_reply: there is no transaction")
+				return -1
+			}
+			return m.tReply(c, a)
+		}, Doc: "stateful reply; the transaction has to be there"},
 		{Name: "t_send_reply", Args: "ss", From: rof, Run: m.tReply, Doc: "stateful reply; makes the transaction when it is missing"},
 		{Name: "t_reply_error", From: rof, Run: func(c *route.Ctx, _ *route.Args) int {
-			code, reason := c.Err.Code, c.Err.Reason
-			if code == 0 {
-				code, reason = route.Status(nil)
-			}
-			return m.Reply(c, code, errorReason(c, code, reason))
+			code, reason := c.ErrorReply("TM")
+			return m.Reply(c, code, reason)
 		}, Doc: "stateful reply with the last internal error"},
 		{Name: "t_retransmit_reply", From: req, Run: func(c *route.Ctx, _ *route.Args) int {
 			t, _ := m.lookup(c)
@@ -90,6 +93,30 @@ func (m *mod) funcs() []route.Func {
 		{Name: "t_reset_fr", From: rtfb, Run: func(c *route.Ctx, _ *route.Args) int {
 			return m.setFR(c, uint32(m.par.frInvTimer), uint32(m.par.frTimer))
 		}, Doc: "back to the default timers"},
+		{Name: "t_set_retr", Args: "ii", From: rtfb, Run: func(c *route.Ctx, a *route.Args) int {
+			t1, ok1 := a.Int(c, 0)
+			t2, ok2 := a.Int(c, 1)
+			if !ok1 || !ok2 || t1 < 0 || t2 < 0 {
+				return -1
+			}
+			return m.setTimes(c, route.Times{Retr1: uint32(t1), Retr2: uint32(t2)})
+		}, Doc: "retransmission timers of this transaction (ms; 0 = leave)"},
+		{Name: "t_reset_retr", From: rtfb, Run: func(c *route.Ctx, _ *route.Args) int {
+			return m.setTimes(c, route.Times{Retr1: uint32(m.par.retr1), Retr2: uint32(m.par.retr2)})
+		}, Doc: "back to the default retransmission timers"},
+		{Name: "t_set_max_lifetime", Args: "ii", From: rtfb, Run: func(c *route.Ctx, a *route.Args) int {
+			inv, ok1 := a.Int(c, 0)
+			other, ok2 := a.Int(c, 1)
+			if !ok1 || !ok2 || inv < 0 || other < 0 {
+				return -1
+			}
+			return m.setTimes(c, route.Times{LifeInv: uint32(inv), Life: uint32(other)})
+		}, Doc: "longest life of this transaction: INVITE, others (ms; 0 = leave)"},
+		{Name: "t_reset_max_lifetime", From: rtfb, Run: func(c *route.Ctx, _ *route.Args) int {
+			return m.setTimes(c, route.Times{LifeInv: uint32(m.par.maxInv), Life: uint32(m.par.maxNonInv)})
+		}, Doc: "back to the default lives"},
+		{Name: "t_drop_replies", Args: "|S", From: route.InFailure, Run: m.tDropReplies, Doc: "forget the replies so far: a all (default), l those of the last leg, n none"},
+		{Name: "t_replicate", Args: "|ss", From: req, Run: m.tReplicate, Doc: "send a copy elsewhere and discard its replies: to $du or the R-URI, to a URI, or to a host and port"},
 		{Name: "t_set_auto_inv_100", Args: "i", From: req, Run: m.flagFunc(flagAuto100), Doc: "automatic 100 on or off"},
 		{Name: "t_set_disable_6xx", Args: "i", From: rtfb, Run: m.flagFunc(flagNoFail6xx), Doc: "on: a 6xx does not end forking"},
 		{Name: "t_set_disable_internal_reply", Args: "i", From: rtfb, Run: m.flagFunc(flagNoReply), Doc: "on: a relay error is not answered by tm"},
@@ -142,7 +169,11 @@ func (m *mod) compileRelay(proto sipparse.Proto) func(route.Env, *route.Args) (f
 
 func (m *mod) tNewtran(c *route.Ctx, _ *route.Args) int {
 	if t, _ := m.lookup(c); t != nil && c.TransState == stateFound {
-		m.retransmit(t)
+		if c.Msg.Line.Method == sipparse.ACK {
+			m.acked(c.Trans, t)
+		} else {
+			m.retransmit(t)
+		}
 		return 0
 	} else if t != nil {
 		c.Logf(log.Err, "tm", "t_newtran: the transaction exists already")
@@ -376,20 +407,95 @@ func (m *mod) tSetFR(c *route.Ctx, a *route.Args) int {
 }
 
 func (m *mod) setFR(c *route.Ctx, inv, other uint32) int {
-	if inv != 0 {
-		c.TimerFRInv = inv
-	}
-	if other != 0 {
-		c.TimerFR = other
-	}
+	return m.setTimes(c, route.Times{FRInv: inv, FR: other})
+}
+
+// setTimes changes the times of the transaction, or of the one that the message will make; 0 leaves one as it is.
+func (m *mod) setTimes(c *route.Ctx, x route.Times) int {
+	c.Times.Merge(x)
 	if c.TransState == stateFound || c.TransState == stateNew {
-		t := m.cell(c.Trans)
-		if inv != 0 {
-			t.frInv = inv
-		}
-		if other != 0 {
-			t.fr = other
-		}
+		m.cell(c.Trans).setTimes(x)
 	}
 	return 1
+}
+
+func (t *cell) setTimes(x route.Times) {
+	set := func(p *uint32, v uint32) {
+		if v != 0 {
+			*p = v
+		}
+	}
+	set(&t.frInv, x.FRInv)
+	set(&t.fr, x.FR)
+	set(&t.retr1, x.Retr1)
+	set(&t.retr2, x.Retr2)
+	life := x.Life
+	if t.flags&flagInvite != 0 {
+		life = x.LifeInv
+	}
+	if life != 0 {
+		t.endOfLife = t.born + ticks(life)
+	}
+}
+
+// tDropReplies makes replies of earlier branches count no more.
+func (m *mod) tDropReplies(c *route.Ctx, a *route.Args) int {
+	which := "a"
+	if a.N > 0 {
+		which, _ = a.ConstStr(0)
+	}
+	t, _ := m.lookup(c)
+	if t == nil {
+		return -1
+	}
+	m.a.Lock(&t.mu)
+	defer m.a.Unlock(&t.mu)
+	for bo := t.first; bo != 0; {
+		b := m.branch(bo)
+		bo = b.next
+		if which == "n" || which == "l" && b.index < t.legFrom {
+			continue
+		}
+		b.flags |= brDropped
+	}
+	return 1
+}
+
+// tReplicate is t_relay to somewhere else whose replies nobody gets.
+func (m *mod) tReplicate(c *route.Ctx, a *route.Args) int {
+	var forced *route.Target
+	if a.N > 0 {
+		text, ok := a.Str(c, 0)
+		if !ok {
+			return -1
+		}
+		t := route.Target{Host: text, Proto: sipparse.UDP}
+		if a.N == 2 {
+			port, ok := a.Int(c, 1)
+			if !ok || port < 0 || port > 65535 {
+				return -1
+			}
+			t.Port = uint16(port)
+		} else {
+			var err error
+			if t, err = route.URITarget(text); err != nil {
+				c.SetError(route.Status(err))
+				return -1
+			}
+		}
+		forced = &t
+	}
+	if t, _ := m.lookup(c); t != nil && c.TransState == stateFound {
+		return 0 // a retransmission was replicated already
+	}
+	t, found, err := m.newTransaction(c)
+	if err != nil {
+		c.SetError(route.Status(err))
+		return -1
+	}
+	if found {
+		return 0
+	}
+	t.flags = t.flags&^flagAuto100 | flagReplicate
+	return m.forward(c, t, forced)
 }

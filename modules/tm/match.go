@@ -271,14 +271,9 @@ func (m *mod) newTransaction(c *route.Ctx) (t *cell, found bool, err error) {
 	} else if life > 0 {
 		t.endOfLife = now + ticks(uint32(life))
 	}
+	t.setTimes(c.Times)
 	t.picked, t.replyFrom = -1, -1
 	t.onFailure, t.onReply, t.onBranch, t.onBranchFailure = c.Armed[armFailure], c.Armed[armReply], c.Armed[armBranch], c.Armed[armBranchFailure]
-	if c.TimerFR != 0 {
-		t.fr = c.TimerFR
-	}
-	if c.TimerFRInv != 0 {
-		t.frInv = c.TimerFRInv
-	}
 	t.msgFlags = c.Flags
 	t.ref = 2 // the table's and ours
 

@@ -51,24 +51,25 @@ type params struct {
 }
 
 type mod struct {
-	par         params
-	h           *modules.Host
-	a           *shm.Arena
-	table       shm.Table
-	root        *root
-	tag         route.TagPrefix
-	tagCell     shm.Tag
-	tagBranch   shm.Tag
-	tagReply    shm.Tag
-	tagState    shm.Tag
-	stats       stats
-	hooks       []Hook
-	auto100     []byte
-	scratch     []byte // for state that is carried to shared memory
-	spare       []*edit.List
-	parsed      sipparse.Msg // for building ACK and CANCEL
-	storedEdits edit.List
-	upstream    sipparse.Msg // for relaying a stored reply
+	par       params
+	h         *modules.Host
+	a         *shm.Arena
+	table     shm.Table
+	root      *root
+	tag       route.TagPrefix
+	tagCell   shm.Tag
+	tagBranch shm.Tag
+	tagReply  shm.Tag
+	tagState  shm.Tag
+	stats     stats
+	hooks     []Hook
+	auto100   []byte
+	scratch   []byte // for state that is carried to shared memory
+	reason    []byte // line of a CANCEL that is being built
+	spare     []*edit.List
+	parsed    sipparse.Msg // for building ACK and CANCEL
+	noEdits   edit.List
+	upstream  sipparse.Msg // for relaying a stored reply
 }
 
 // root is the entry to the module's shared memory.

@@ -84,6 +84,10 @@ func (m *mod) timersFor(o shm.Off, t *cell, bo shm.Off, b *branch, code uint16) 
 	default:
 		b.flags |= brT2
 		b.retr = t.retr2
+		b.nextRetr = now + ticks(b.retr)
+		if b.flags&brStream == 0 {
+			m.arm(o, t, bo+shm.Off(branchOff), min(b.fr, b.nextRetr), kindBranch)
+		}
 	}
 }
 
@@ -109,7 +113,8 @@ func (m *mod) decide(c *route.Ctx, o shm.Off, t *cell, bo shm.Off, b *branch, co
 	b.status = code
 	switch {
 	case code < 200:
-		if code > 100 || m.par.relay100 != 0 {
+		// what rings after the caller has given up is no news for him
+		if (code > 100 || m.par.relay100 != 0) && t.flags&flagCanceled == 0 && t.flags&flagReplicate == 0 {
 			m.relayUp(c, o, t, b, code)
 		}
 		m.a.Unlock(&t.mu)
@@ -117,7 +122,7 @@ func (m *mod) decide(c *route.Ctx, o shm.Off, t *cell, bo shm.Off, b *branch, co
 	case code < 300:
 		m.relayUp(c, o, t, b, code)
 		m.a.Unlock(&t.mu)
-		m.cancelBranches(c.P, o, t, nil)
+		m.cancelFor(c.P, o, t, code)
 		m.responseOut(c, o, t, int(code), &c.Msg)
 		return
 	}
@@ -135,7 +140,7 @@ func (m *mod) decide(c *route.Ctx, o shm.Off, t *cell, bo shm.Off, b *branch, co
 		six := t.flags&flag6xx != 0
 		m.a.Unlock(&t.mu)
 		if six {
-			m.cancelBranches(c.P, o, t, nil)
+			m.cancelFor(c.P, o, t, code)
 		}
 		return
 	}
@@ -168,6 +173,18 @@ func (m *mod) pick(t *cell) int {
 		}
 	}
 	return best
+}
+
+// pending says whether a branch of the leg may still answer. mu is held.
+func (m *mod) pending(t *cell) bool {
+	for bo := t.first; bo != 0; {
+		b := m.branch(bo)
+		bo = b.next
+		if b.index >= t.legFrom && b.flags&brDropped == 0 && b.status < 200 {
+			return true
+		}
+	}
+	return false
 }
 
 // priority orders final replies: the smallest is the best answer.
@@ -236,44 +253,60 @@ func (m *mod) final(c *route.Ctx, o shm.Off, t *cell, pick int, cur *branch) (re
 	_, b := m.branchAt(t, pick)
 	code := b.status
 	if b.flags&brFaked == 0 && !(code == 503 && m.par.remap503 != 0) {
-		more := m.challenges(t, b)
 		if b == cur && c.Msg.Line.IsReply {
-			if len(more) > 0 {
-				c.Edits.InsertAfter(c.Msg.HdrEnd, more, sipparse.HdrWWWAuthenticate)
-			}
+			m.keepChallenge(c, t, b)
+		}
+		if m.challenges(t, b) {
+			m.a.Unlock(&t.mu)
+			m.localChallenge(c.P, o, t, int(code))
+			m.a.Lock(&t.mu)
+			return false
+		}
+		if b == cur && c.Msg.Line.IsReply {
 			m.relayUp(c, o, t, b, code)
 			return true
 		}
 		if b.reply != 0 {
-			m.relayStored(c, o, t, b, more)
+			m.relayStored(c, o, t, b)
 			return true
 		}
 	}
+	reason := ""
 	if code == 503 && m.par.remap503 != 0 {
-		code = 500
+		code, reason = 500, "Service Unavailable"
 	}
 	m.a.Unlock(&t.mu)
-	m.localFinal(c.P, o, t, int(code))
+	m.localFinal(c.P, o, t, int(code), reason)
 	m.a.Lock(&t.mu)
 	return false
 }
 
-// challenges are the challenge lines of the other branches of the leg when the picked reply is a 401 or 407 (RFC 3261 16.7 step 7).
-func (m *mod) challenges(t *cell, picked *branch) []byte {
+// keepChallenge stores the challenge in c when another branch was challenged too: they go back together.
+func (m *mod) keepChallenge(c *route.Ctx, t *cell, b *branch) {
+	if m.par.aggregate != 0 && t.n > 1 && challenge(b.status) {
+		m.keepReply(c, b)
+	}
+}
+
+// challenges collects the challenge lines of all branches of the leg when the picked reply is a 401 or 407 and it is not the only one (RFC 3261 16.7
+// step 7); they are in m.scratch then.
+func (m *mod) challenges(t *cell, picked *branch) bool {
 	if m.par.aggregate == 0 || t.n < 2 || !challenge(picked.status) {
-		return nil
+		return false
 	}
 	m.scratch = m.scratch[:0]
+	n := 0
 	for bo := t.first; bo != 0; {
 		b := m.branch(bo)
 		bo = b.next
-		if b == picked || b.index < t.legFrom || !challenge(b.status) || b.reply == 0 {
+		if b.index < t.legFrom || b.flags&brDropped != 0 || !challenge(b.status) || b.reply == 0 {
 			continue
 		}
 		msg := &m.upstream
 		if msg.Parse(m.a.Bytes(b.reply)[:b.replyLen]) != sipparse.OK {
 			continue
 		}
+		n++
 		for i := range msg.Hdrs {
 			if h := &msg.Hdrs[i]; h.Type == sipparse.HdrWWWAuthenticate || h.Type == sipparse.HdrProxyAuthenticate {
 				m.scratch = append(m.scratch, msg.Buf[h.Off:h.End]...)
@@ -281,22 +314,27 @@ func (m *mod) challenges(t *cell, picked *branch) []byte {
 		}
 		msg.Buf = nil
 	}
-	return m.scratch
+	return n > 1
+}
+
+// localChallenge answers with the challenges that challenges has collected.
+func (m *mod) localChallenge(p *route.Proc, o shm.Off, t *cell, code int) {
+	lines := append([]byte(nil), m.scratch...) // the script's state is loaded through scratch
+	m.withRequest(p, o, t, route.InFailure, func(c *route.Ctx) {
+		c.Edits.AddReplyHeader(lines)
+		m.replyLocal(c, o, t, code, []byte(reasonOf(code)))
+	})
 }
 
 func challenge(code uint16) bool { return code == 401 || code == 407 }
 
-// relayStored relays a branch's stored reply with more lines at the end of its header. mu is held.
-func (m *mod) relayStored(c *route.Ctx, o shm.Off, t *cell, b *branch, more []byte) {
+// relayStored relays a branch's stored reply. mu is held.
+func (m *mod) relayStored(c *route.Ctx, o shm.Off, t *cell, b *branch) {
 	msg := &m.upstream
 	if msg.Parse(m.a.Bytes(b.reply)[:b.replyLen]) != sipparse.OK {
 		return
 	}
-	m.storedEdits.Reset()
-	if len(more) > 0 {
-		m.storedEdits.InsertAfter(msg.HdrEnd, more, sipparse.HdrWWWAuthenticate)
-	}
-	buf, e := edit.AppendForwardReply(c.P.Host.Buffer(), msg, &m.storedEdits, route.CLenOf(sipparse.Proto(t.proto)), 0, nil)
+	buf, e := edit.AppendForwardReply(c.P.Host.Buffer(), msg, &m.noEdits, route.CLenOf(sipparse.Proto(t.proto)), 0, nil)
 	msg.Buf = nil
 	if e != sipparse.OK {
 		m.h.Logf(log.Err, "tm", "stored reply %d can not be relayed: %v", b.status, e)
@@ -307,13 +345,14 @@ func (m *mod) relayStored(c *route.Ctx, o shm.Off, t *cell, b *branch, more []by
 	m.pushReply(o, t, buf, b.status, int8(b.index))
 }
 
-// localFinal answers the request with a code of our own, from a Ctx that holds the request.
-func (m *mod) localFinal(p *route.Proc, o shm.Off, t *cell, code int) {
-	reason := "Request Terminated"
+// localFinal answers the request with a code of our own, from a Ctx that holds the request; reason "" is the usual one.
+func (m *mod) localFinal(p *route.Proc, o shm.Off, t *cell, code int, reason string) {
 	switch {
+	case reason != "":
 	case code == 408:
 		code, reason = m.par.reply408, m.par.reply408Reason
 	case code == 487:
+		reason = "Request Terminated"
 	case code == 500:
 		reason = "Server Internal Error"
 	default:
@@ -330,6 +369,10 @@ func reasonOf(code int) string {
 		return "Service Unavailable"
 	case 404:
 		return "Not Found"
+	case 401:
+		return "Unauthorized"
+	case 407:
+		return "Proxy Authentication Required"
 	}
 	return "Error"
 }

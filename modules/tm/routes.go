@@ -108,8 +108,12 @@ func (m *mod) afterFailure(c *route.Ctx, o shm.Off, t *cell, before int) {
 	}
 	pick := m.pick(t)
 	if pick < 0 {
-		canceled := t.flags&flagCanceled != 0
+		canceled, pending := t.flags&flagCanceled != 0, m.pending(t)
 		m.a.Unlock(&t.mu)
+		if !pending { // the script has dropped all replies and added nothing
+			m.localFinal(c.P, o, t, m.par.defaultCode, m.par.defaultReason)
+			return
+		}
 		if canceled {
 			m.cancelBranches(c.P, o, t, nil)
 		}

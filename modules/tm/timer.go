@@ -51,16 +51,18 @@ func (m *mod) onBranchTimer(at shm.Off) {
 		ringing := t.flags&flagInvite != 0 && b.status >= 100 && b.flags&brCancelSent == 0
 		canceled := b.flags&brCancelSent != 0 || t.flags&flagCanceled != 0
 		b.flags |= brTimeout
-		if ringing {
-			m.sendCancel(o, t, bo, b, nil)
-			m.disarm(o, t, at)
-		}
 		m.a.Unlock(&t.mu)
 		code := uint16(408)
 		if canceled {
 			code = 487
 		}
 		m.fakeReply(m.h.Proc, o, t, bo, b, code)
+		if ringing {
+			m.a.Lock(&t.mu)
+			m.sendCancel(o, t, bo, b, nil)
+			m.disarm(o, t, at)
+			m.a.Unlock(&t.mu)
+		}
 		m.unref(o, t)
 		return
 	}

@@ -83,11 +83,18 @@ func (m *mod) forward(c *route.Ctx, t *cell, forced *route.Target) int {
 		return -1
 	}
 	t.flags |= flagRelayed
+	t.onBranch = 0 // armed for these branches only; a failure route arms its own
+	c.Armed[armBranch] = 0
 	return 1
 }
 
 // failed records what sl_reply_error and the delayed reply tell.
-func (m *mod) failed(c *route.Ctx, err error) { c.SetError(route.Status(err)) }
+func (m *mod) failed(c *route.Ctx, err error) {
+	c.SetError(route.Status(err))
+	if errors.Is(err, errDropped) {
+		c.Err.Number = 6 // Kamailio's E_CFG
+	}
+}
 
 // saveState keeps what later routes of the transaction need of the message: flags always; edits, URIs and attributes when a route or a
 // hook may run.

@@ -32,7 +32,7 @@ func (m *mod) Reply(c *route.Ctx, code int, reason []byte) int {
 	t, err := m.ensure(c)
 	if err != nil || t == nil {
 		if err != nil {
-			c.SetError(500, "Server error occurred")
+			c.SetError(route.Status(err))
 			c.Logf(log.Err, "tm", "t_reply: %v", err)
 		}
 		return -1
@@ -68,6 +68,9 @@ func (m *mod) replyLocal(c *route.Ctx, o shm.Off, t *cell, code int, reason []by
 	if code >= 180 {
 		tag = c.ToTag(&m.tag)
 	}
+	if code/100 == 3 {
+		c.AddContacts()
+	}
 	b, err := c.AppendReply(c.P.Host.Buffer(), code, reason, tag)
 	if err != nil {
 		c.Logf(log.Err, "tm", "t_reply: %v", err)
@@ -94,12 +97,15 @@ func (m *mod) replyLocal(c *route.Ctx, o shm.Off, t *cell, code int, reason []by
 
 // pushReply stores a built reply as the transaction's, sends it, and starts what a final one needs. mu is held.
 func (m *mod) pushReply(o shm.Off, t *cell, b []byte, code uint16, from int8) bool {
-	stored := m.store(&t.reply, &t.replyLen, b, m.tagReply)
-	d := t.up.get(m.h.Net)
-	if err := m.h.Host.Send(d, b); err != nil {
-		m.h.Logf(log.Err, "tm", "send reply %d to %s: %v", code, d.Addr, err)
+	stored := true
+	if t.flags&flagReplicate == 0 {
+		stored = m.store(&t.reply, &t.replyLen, b, m.tagReply)
+		d := t.up.get(m.h.Net)
+		if err := m.h.Host.Send(d, b); err != nil {
+			m.h.Logf(log.Err, "tm", "send reply %d to %s: %v", code, d.Addr, err)
+		}
+		m.h.Count(m.stats.rplSent)
 	}
-	m.h.Count(m.stats.rplSent)
 	t.flags |= flagReplied
 	t.status, t.replyFrom = code, from
 	if code < 200 {
@@ -107,7 +113,7 @@ func (m *mod) pushReply(o shm.Off, t *cell, b []byte, code uint16, from int8) bo
 	}
 	t.flags |= flagDone
 	m.stats.final(m.h, code)
-	if t.flags&flagInvite != 0 && code >= 300 {
+	if t.flags&(flagInvite|flagReplicate) == flagInvite && code >= 300 {
 		m.startFinal(o, t)
 		return stored
 	}
@@ -181,11 +187,8 @@ func (m *mod) afterScript(c *route.Ctx) {
 		switch {
 		case t.flags&(flagRelayed|flagDone|flagWait) != 0:
 		case c.Ext[extDelayed] != 0:
-			code, reason := c.Err.Code, c.Err.Reason
-			if code == 0 {
-				code, reason = route.Status(nil)
-			}
-			m.replyLocal(c, o, t, code, errorReason(c, code, reason))
+			code, reason := c.ErrorReply("TM")
+			m.replyLocal(c, o, t, code, reason)
 		default:
 			c.Logf(log.Warn, "tm", "script writer didn't release transaction")
 			m.release(o, t)
@@ -197,11 +200,3 @@ func (m *mod) afterScript(c *route.Ctx) {
 
 // extDelayed is tm's word in Ctx.Ext: not 0 when t_relay failed and the script may answer itself (delayed_reply).
 const extDelayed = 7
-
-// errorReason is the reason of a reply to an internal error, marked as tm's.
-func errorReason(c *route.Ctx, code int, reason string) []byte {
-	if reason == route.DefaultError {
-		code = 1
-	}
-	return c.Scratch.Concat([]byte(reason), []byte(" ("), c.Scratch.Int(int64(code)), []byte("/TM)"))
-}
