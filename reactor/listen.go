@@ -1,7 +1,6 @@
 package reactor
 
 import (
-	"errors"
 	"fmt"
 	"net/netip"
 
@@ -139,8 +138,6 @@ func ListenTCP(ls []Listener, o Options) (fds []int, err error) {
 	}
 	return fds, nil
 }
-
-var errWildcard6 = errors.New("a process without a socket of its own cannot send from [::]")
 
 // OpenSenders opens one socket per UDP listener (in main, before any worker opens its own) from which processes without a socket on that listener send.
 // The result has one descriptor per listener, -1 for those that are not UDP, and goes into Config.Senders of every child.

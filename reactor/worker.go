@@ -84,7 +84,6 @@ type Worker struct {
 	running  []func() // the slice that is being run: the two swap
 	nposts   atomic.Int32
 	bellW    int
-	pair     [2]int // a private doorbell
 
 	// only on the loop from here
 	now, mono, t0mono int64

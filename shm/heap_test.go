@@ -14,7 +14,6 @@ type model struct {
 	a      *Arena
 	tags   []Tag
 	blocks []modelBlock
-	bytes  int
 }
 
 type modelBlock struct {

@@ -48,7 +48,6 @@ type stepWorld struct {
 	ring   Off
 	blocks [8]Off
 	nodes  [6]Off
-	tick   uint64
 	fired  uint64
 }
 
@@ -185,13 +184,12 @@ func init() {
 }
 
 type stepper struct {
-	t     *testing.T
-	a     *Arena
-	pid   int
-	last  []byte
-	copy  []byte
-	fd    int
-	trial *Arena
+	t    *testing.T
+	a    *Arena
+	pid  int
+	last []byte
+	copy []byte
+	fd   int
 }
 
 func newStepper(t *testing.T, a *Arena) *stepper {

@@ -208,11 +208,10 @@ func TestWheelDeath(t *testing.T) {
 // TestWheelRepair dies at every step of a change by hand.
 func TestWheelRepair(t *testing.T) {
 	type state struct {
-		w    Wheel
-		h    *wheelHead
-		o    Off
-		tm   *Timer
-		step func(name string)
+		w  Wheel
+		h  *wheelHead
+		o  Off
+		tm *Timer
 	}
 	for _, c := range []struct {
 		name string

@@ -85,8 +85,6 @@ func (c *Ctx) SetPath(b []byte) error {
 var (
 	errURITooLong = errors.New("uri too long (more than 1024 bytes)")
 	errBadRURI    = errors.New("request uri can not be parsed")
-	errNoUser     = errors.New("uri has no user")
-	errNoHost     = errors.New("uri has no host")
 	errURIType    = errors.New("operation does not fit the uri's scheme")
 )
 

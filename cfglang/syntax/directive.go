@@ -108,7 +108,7 @@ func (l *lexer) modeMarker(f *frame) bool {
 		}
 	}
 	n := identEnd(name, 0)
-	mode := l.mode
+	var mode Mode
 	switch name[:n] {
 	case "SER":
 		mode = ModeSER

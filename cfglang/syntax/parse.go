@@ -102,7 +102,6 @@ type parser struct {
 	routes map[string]Pos // kind and name of the routes so far
 	kind   RouteKind
 	depth  int
-	braces int // open braces of the current block
 	inCall int // inside arguments of a module function
 	errors int
 	lost   Pos // where the last unclosed block was noticed

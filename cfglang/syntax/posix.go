@@ -220,7 +220,7 @@ func (t *posix) bracket() error {
 		if strings.HasPrefix(in[i:], "[:") {
 			end := strings.Index(in[i:], ":]")
 			if end < 0 {
-				return errors.New("unmatched [:")
+				return errors.New("unmatched [: in a bracket expression")
 			}
 			b.WriteString(in[i : i+end+2])
 			i += end + 2

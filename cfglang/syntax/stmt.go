@@ -359,7 +359,7 @@ func constKind(e Expr) (k ValueKind, isConst bool) {
 	case *StrLit:
 		return StrValue, true
 	case *Unary:
-		k, isConst = constKind(e.X)
+		_, isConst = constKind(e.X)
 		if e.Op == "(str)" {
 			return StrValue, isConst
 		}

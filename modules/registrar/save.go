@@ -39,7 +39,6 @@ type refusal struct {
 var (
 	badRequest      = "Bad Request"
 	refuseCSeq      = &refusal{400, badRequest, "Invalid CSeq number"}
-	refuseParse     = &refusal{400, badRequest, "Message parse error"}
 	refuseContact   = &refusal{400, badRequest, "Contact parse error"}
 	refuseStarExp   = &refusal{400, badRequest, "* used in contact and expires is not zero"}
 	refuseStar      = &refusal{400, badRequest, "* used in contact and more than 1 contact"}

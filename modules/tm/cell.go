@@ -163,7 +163,6 @@ type branch struct {
 	fr          uint64 // tick at which the branch has failed
 	nextRetr    uint64 // tick
 	cancelUntil uint64
-	cancelNext  uint64
 	bufLen      uint32
 	uri         span    // R-URI in the buffer
 	reply       shm.Off // stored final reply, not built yet
@@ -179,7 +178,6 @@ type branch struct {
 	pathLen     uint16
 	otcp        uint32
 	attrs       shm.Off // ruid, user agent, instance, dst uri, path, one behind the other
-	onFailure   uint64  // branch failure route
 }
 
 const branchSize = unsafe.Sizeof(branch{})

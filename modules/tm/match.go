@@ -82,6 +82,10 @@ func (m *mod) findLocked(msg *sipparse.Msg, hash uint32, asInvite bool) (o shm.O
 			return o, false
 		}
 		if method == sipparse.ACK && t.status >= 200 && t.status < 300 && m.sameDialog(t, req, msg) {
+			if t.replyFrom < 0 { // the 2xx was our own: its ACK ends here
+				m.addRef(t)
+				return o, false
+			}
 			e2e = true
 		}
 	}

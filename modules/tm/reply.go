@@ -100,6 +100,11 @@ func (m *mod) decide(c *route.Ctx, o shm.Off, t *cell, bo shm.Off, b *branch, co
 		m.a.Unlock(&t.mu)
 		return
 	}
+	if invite && code < 300 && b.status >= 200 && b.index < t.legFrom {
+		// an answer of an earlier leg, which had failed: its replies count no more (failure_reply_mode 3)
+		m.a.Unlock(&t.mu)
+		return
+	}
 	if t.flags&flagDone != 0 {
 		if invite && code >= 200 && code < 300 {
 			// a 2xx after the final reply still passes: the caller has to end that dialog
@@ -253,8 +258,8 @@ func (m *mod) final(c *route.Ctx, o shm.Off, t *cell, pick int, cur *branch) (re
 	_, b := m.branchAt(t, pick)
 	code := b.status
 	if b.flags&brFaked == 0 && !(code == 503 && m.par.remap503 != 0) {
-		if b == cur && c.Msg.Line.IsReply {
-			m.keepChallenge(c, t, b)
+		if cur != nil && c.Msg.Line.IsReply {
+			m.keepChallenge(c, t, cur)
 		}
 		if m.challenges(t, b) {
 			m.a.Unlock(&t.mu)

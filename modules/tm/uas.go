@@ -113,7 +113,8 @@ func (m *mod) pushReply(o shm.Off, t *cell, b []byte, code uint16, from int8) bo
 	}
 	t.flags |= flagDone
 	m.stats.final(m.h, code)
-	if t.flags&(flagInvite|flagReplicate) == flagInvite && code >= 300 {
+	// RFC 3261 13.3.1.4: a 2xx of our own is repeated until its ACK, too
+	if t.flags&(flagInvite|flagReplicate) == flagInvite && (code >= 300 || from < 0) {
 		m.startFinal(o, t)
 		return stored
 	}

@@ -29,8 +29,8 @@ func (d *Domain) Name() string { return d.name }
 
 // record is an address of record in shared memory; its text follows.
 type record struct {
-	link   shm.Link
-	first  shm.Off // contacts, best first
+	_      shm.Link // in its bucket
+	first  shm.Off  // contacts, best first
 	hash   uint32
 	aorLen uint32
 }

@@ -188,7 +188,7 @@ func (m *mod) Run(h *modules.Host, _ string) error {
 
 // sweep removes what has expired.
 func (m *mod) sweep() {
-	now := time.Now().Unix()
+	now := m.h.Host.Now() / 1e9
 	for _, d := range m.domains {
 		n := 0
 		for b := 0; b <= int(d.mask); b++ {

@@ -1,8 +1,6 @@
 package usrloc
 
 import (
-	"time"
-
 	"kahea/modules"
 	"kahea/shm"
 )
@@ -131,7 +129,7 @@ var stateNames = [...]string{"CS_NEW", "CS_SYNC", "CS_DIRTY"}
 func (m *mod) describe(d *Domain, n *modules.Node, r Ref, brief bool) {
 	var c Contact
 	d.get(shm.Off(r), &c)
-	now := time.Now().Unix()
+	now := d.m.h.Host.Now() / 1e9
 	n.AddStr("Address", string(c.URI))
 	switch {
 	case brief:

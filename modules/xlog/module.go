@@ -125,7 +125,8 @@ var errNotConst = errors.New("the text must be constant (variables stand inside 
 func (m *mod) compileMany(e route.Env, a *route.Args, where bool) (func(*route.Ctx) int, error) {
 	x := call{level: log.Err, text: a.N - 1, where: where}
 	if a.N == 3 {
-		s, ok := a.ConstStr(0)
+		s, _ := a.ConstStr(0)
+		var ok bool
 		if x.facility, ok = log.ParseFacility(s); !ok {
 			return nil, fmt.Errorf("%q is no syslog facility", s)
 		}
@@ -134,7 +135,7 @@ func (m *mod) compileMany(e route.Env, a *route.Args, where bool) (func(*route.C
 		arg := a.At(a.N - 2)
 		switch {
 		case arg.Const && arg.IsNum:
-			return nil, fmt.Errorf("level %d: write it as L_ERR, L_WARN, ...", arg.Num)
+			return nil, fmt.Errorf("level %d: write it as L_ERR, L_WARN and so on", arg.Num)
 		case arg.Const:
 			v, ok := parseLevel(string(arg.Text))
 			if !ok {
