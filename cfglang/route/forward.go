@@ -43,16 +43,13 @@ type Target struct {
 	Proto sipparse.Proto
 }
 
-// URITarget reads where a SIP URI points: maddr before host, transport parameter, sips means TLS.
+// URITarget reads where a SIP URI points: host, port, transport parameter, sips means TLS. A maddr parameter is not followed, as in Kamailio.
 func URITarget(text []byte) (t Target, err error) {
 	var u sipparse.URI
 	if sipparse.ParseURI(text, &u) != sipparse.OK {
 		return t, ErrBadURI
 	}
 	t.Host, t.Port, t.Proto = u.Host.In(text), u.Port, u.Proto
-	if u.HasMaddr && !u.Maddr.Empty() {
-		t.Host = u.Maddr.In(text)
-	}
 	if len(t.Host) == 0 {
 		return t, ErrBadURI
 	}

@@ -91,7 +91,7 @@ func newServer(s sealed, c *config, slot int) (*server, error) {
 		Loop:  func(f func()) { v.loop(f) },
 		Files: func(name string) int { return v.file(name) },
 		Every: v.every,
-		Info:  modules.Info{Name: "kahea", Version: fullVersion(), ID: revision(), Flags: compileFlags()},
+		Info:  modules.Info{Name: "kahea", Version: fullVersion(), ID: knownRevision(), Flags: compileFlags()},
 	}
 	v.host.SetLoaded(c.loaded)
 	return v, nil

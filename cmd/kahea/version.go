@@ -53,3 +53,11 @@ func printHelp(w io.Writer, o *options) {
 	fmt.Fprintf(w, "version: kahea %s\nUsage: kahea [options]\nOptions:\n", fullVersion())
 	fmt.Fprint(w, o.flags().FlagUsagesWrapped(100))
 }
+
+// knownRevision is the revision for clients, "" when the build does not know it.
+func knownRevision() string {
+	if r := revision(); r != "unknown" {
+		return r
+	}
+	return ""
+}

@@ -238,6 +238,9 @@ func (m *mod) relayUp(c *route.Ctx, o shm.Off, t *cell, b *branch, code uint16) 
 	buf, e := edit.AppendForwardReply(c.P.Host.Buffer(), &c.Msg, &c.Edits, route.CLenOf(sipparse.Proto(t.proto)), 0, nil)
 	if e != sipparse.OK {
 		m.h.Logf(log.Err, "tm", "reply %d can not be relayed: %v", code, e)
+		if code >= 200 {
+			m.giveUp(o, t, code)
+		}
 		return
 	}
 	c.P.Count(c.P.Stat.FwdReplies)
@@ -337,12 +340,14 @@ func challenge(code uint16) bool { return code == 401 || code == 407 }
 func (m *mod) relayStored(c *route.Ctx, o shm.Off, t *cell, b *branch) {
 	msg := &m.upstream
 	if msg.Parse(m.a.Bytes(b.reply)[:b.replyLen]) != sipparse.OK {
+		m.giveUp(o, t, b.status)
 		return
 	}
 	buf, e := edit.AppendForwardReply(c.P.Host.Buffer(), msg, &m.noEdits, route.CLenOf(sipparse.Proto(t.proto)), 0, nil)
 	msg.Buf = nil
 	if e != sipparse.OK {
 		m.h.Logf(log.Err, "tm", "stored reply %d can not be relayed: %v", b.status, e)
+		m.giveUp(o, t, b.status)
 		return
 	}
 	c.P.Count(c.P.Stat.FwdReplies)

@@ -74,6 +74,12 @@ func (m *mod) replyLocal(c *route.Ctx, o shm.Off, t *cell, code int, reason []by
 	b, err := c.AppendReply(c.P.Host.Buffer(), code, reason, tag)
 	if err != nil {
 		c.Logf(log.Err, "tm", "t_reply: %v", err)
+		if code >= 200 {
+			m.a.Lock(&t.mu)
+			m.giveUp(o, t, uint16(code))
+			m.a.Unlock(&t.mu)
+			m.cancelBranches(c.P, o, t, nil)
+		}
 		return -1
 	}
 	m.a.Lock(&t.mu)
@@ -120,6 +126,15 @@ func (m *mod) pushReply(o shm.Off, t *cell, b []byte, code uint16, from int8) bo
 	}
 	m.putOnWait(o, t)
 	return stored
+}
+
+// giveUp ends a transaction whose final reply can not be built: nothing is sent, but nothing stays either. mu is held.
+func (m *mod) giveUp(o shm.Off, t *cell, code uint16) {
+	if t.flags&flagDone == 0 {
+		t.flags |= flagDone
+		t.status, t.replyFrom = code, -1
+		m.putOnWait(o, t)
+	}
 }
 
 // startFinal repeats a negative final reply to an INVITE until the ACK comes or fr_timer runs out. mu is held.
