@@ -176,7 +176,10 @@ func startServer(t testing.TB, addr, config string, args ...string) *instance {
 	s := &instance{t: t, dir: testDir(t), addr: addr, exited: make(chan struct{})}
 	if config != "" {
 		file := filepath.Join(s.dir, "kahea.cfg")
-		if err := os.WriteFile(file, []byte(config+"\nmemlog=-1\nmemdbg=-1\n"), 0o644); err != nil {
+		if *oracle == "" {
+			config += "\nmemlog=-1\nmemdbg=-1\n"
+		}
+		if err := os.WriteFile(file, []byte(config), 0o644); err != nil {
 			t.Fatal(err)
 		}
 		args = append([]string{"-f", file}, args...)
