@@ -14,6 +14,7 @@ type group struct {
 	Name   string // of the file
 	Config string // as written, with {PROBE} and addresses to be filled in
 	Args   []string
+	Host   string // address of all sockets
 	Cases  []*testCase
 	Ports  map[string]int // of every name in the file: servers S, S2.., peers
 }
@@ -40,7 +41,7 @@ var (
 )
 
 // loadGroups reads dir/*.txtar. Each group has a hundred ports from port on, so that groups do not meet.
-func loadGroups(dir string, port int) ([]*group, error) {
+func loadGroups(dir, host string, port int) ([]*group, error) {
 	files, err := filepath.Glob(filepath.Join(dir, "*.txtar"))
 	if err != nil {
 		return nil, err
@@ -55,7 +56,7 @@ func loadGroups(dir string, port int) ([]*group, error) {
 		if err != nil {
 			return nil, err
 		}
-		g, err := parseGroup(strings.TrimSuffix(filepath.Base(f), ".txtar"), string(b), port+100*i)
+		g, err := parseGroup(strings.TrimSuffix(filepath.Base(f), ".txtar"), string(b), host, port+100*i)
 		if err != nil {
 			return nil, fmt.Errorf("%s: %w", f, err)
 		}
@@ -64,8 +65,8 @@ func loadGroups(dir string, port int) ([]*group, error) {
 	return out, nil
 }
 
-func parseGroup(name, text string, port int) (*group, error) {
-	g := &group{Name: name, Ports: map[string]int{}}
+func parseGroup(name, text, host string, port int) (*group, error) {
+	g := &group{Name: name, Host: host, Ports: map[string]int{}}
 	for i, n := range []string{"S", "S2", "S3", "ST", "A", "B", "C", "D", "E", "F", "TA", "TB", "LA", "LB"} {
 		if g.Ports[n] = port + i; n == "ST" {
 			g.Ports[n] = port // the same port over TCP
@@ -124,11 +125,11 @@ func parseGroup(name, text string, port int) (*group, error) {
 }
 
 // addr is the address of a name.
-func (g *group) addr(name string) string { return fmt.Sprintf("127.0.0.1:%d", g.Ports[name]) }
+func (g *group) addr(name string) string { return fmt.Sprintf("%s:%d", g.Host, g.Ports[name]) }
 
 // expand fills in addresses.
 func (g *group) expand(s string) string {
-	return addressName.ReplaceAllStringFunc(s, func(m string) string {
+	return addressName.ReplaceAllStringFunc(strings.ReplaceAll(s, "{IP}", g.Host), func(m string) string {
 		sub := addressName.FindStringSubmatch(m)
 		if sub[2] != "" {
 			return fmt.Sprint(g.Ports[sub[1]])

@@ -19,6 +19,7 @@ type options struct {
 	Verbose     bool
 	Keep        bool
 	Jobs        int
+	Host        string
 	Port        int
 	Kahea       string
 	Kamailio    string
@@ -44,7 +45,8 @@ func run(args []string) error {
 	f.BoolVarP(&o.Verbose, "verbose", "v", false, "print what Kamailio sent in every case")
 	f.BoolVar(&o.Keep, "keep", false, "keep the servers' files and logs and say where")
 	f.IntVarP(&o.Jobs, "jobs", "j", 4, "files that run at the same time")
-	f.IntVar(&o.Port, "port", 21000, "first port of 127.0.0.1 to use; each file has a hundred")
+	f.StringVar(&o.Host, "host", ownAddress(), "loopback address of all sockets; the default is this process's own")
+	f.IntVar(&o.Port, "port", 21000, "first port to use; each file has a hundred")
 	f.StringVar(&o.Kahea, "kahea", "bin/kahea", "kahea's binary")
 	f.StringVar(&o.Kamailio, "kamailio", "kamailio", "Kamailio's binary")
 	f.StringVar(&o.Dir, "dir", "cmd/parity/testdata", "where the cases are")
@@ -56,7 +58,7 @@ func run(args []string) error {
 	if o.Run, err = regexp.Compile(pattern); err != nil {
 		return fmt.Errorf("-r %s: %w", pattern, err)
 	}
-	groups, err := loadGroups(o.Dir, o.Port)
+	groups, err := loadGroups(o.Dir, o.Host, o.Port)
 	if err != nil {
 		return err
 	}
@@ -87,6 +89,12 @@ func run(args []string) error {
 		defer os.RemoveAll(dir)
 	}
 	return report(groups, compareGroups(groups, servers, dir, o.Jobs), known, o.Verbose, pattern == "")
+}
+
+// ownAddress is an address of 127/8 that follows from the process id, so that two runs at a time do not meet.
+func ownAddress() string {
+	p := os.Getpid()
+	return fmt.Sprintf("127.%d.%d.%d", 64+p>>16&63, p>>8&255, 1+p&127)
 }
 
 // servers are Kamailio and kahea, in this order.

@@ -108,7 +108,11 @@ func (p *process) firstError() string {
 
 // ask sends a probe to the server's socket at addr until it is answered. Before the server listens the kernel refuses it.
 func (p *process) ask(addr, id string, timeout time.Duration) error {
-	c, err := net.Dial("udp4", addr)
+	to, err := net.ResolveUDPAddr("udp4", addr)
+	if err != nil {
+		return err
+	}
+	c, err := net.DialUDP("udp4", &net.UDPAddr{IP: to.IP}, to)
 	if err != nil {
 		return err
 	}

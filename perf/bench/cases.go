@@ -110,6 +110,7 @@ func (o *options) measure(c benchCase, s server, dir string) (r result) {
 	}()
 	r.Start = p.Ready
 	if c.Kind == starting {
+		p.young = true
 		return r
 	}
 	r.Start = 0

@@ -27,6 +27,7 @@ type process struct {
 	server
 	Addr  netip.AddrPort
 	Ready time.Duration // from exec to the first answered OPTIONS
+	young bool          // it is stopped as soon as it answers: Kamailio may then overlook SIGTERM for good, and is killed
 	dir   string
 	cmd   *exec.Cmd
 	done  chan error // what Wait said
@@ -135,7 +136,11 @@ func (p *process) stop() error {
 		return fmt.Errorf("%s %w (%v): %s", p.Name, errEnded, err, p.firstError())
 	default:
 	}
-	for began := time.Now(); time.Since(began) < stopTimeout; {
+	timeout := stopTimeout
+	if p.young {
+		timeout = 2 * time.Second
+	}
+	for began := time.Now(); time.Since(began) < timeout; {
 		// again and again: Kamailio overlooks the signal while it starts
 		if err := p.cmd.Process.Signal(syscall.SIGTERM); err != nil && !errors.Is(err, os.ErrProcessDone) {
 			return err
@@ -149,6 +154,9 @@ func (p *process) stop() error {
 	// the group is this server's own (Setpgid)
 	err := syscall.Kill(-p.cmd.Process.Pid, syscall.SIGKILL)
 	<-p.done
+	if p.young {
+		return err
+	}
 	return errors.Join(fmt.Errorf("%s did not end within %v of SIGTERM", p.Name, stopTimeout), err)
 }
 

@@ -28,6 +28,7 @@ func newTemplate(s string) template {
 		}
 		t.text = append(t.text, s[:i]...)
 		s = s[i:]
+		whole := len(s)
 		for _, m := range []struct {
 			mark  string
 			width int
@@ -39,6 +40,9 @@ func newTemplate(s string) template {
 				s = rest
 				break
 			}
+		}
+		if len(s) == whole && whole > 0 { // no mark
+			t.text, s = append(t.text, s[0]), s[1:]
 		}
 	}
 	return t
