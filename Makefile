@@ -57,10 +57,10 @@ parity-deps:
 	@command -v kamailio >/dev/null || $(MAKE) test-deps
 
 parity: build parity-deps ## compare what kahea and Debian's kamailio send on the same cases
-	@$(GO) run ./cmd/parity
+	@$(GO) run ./cmd/parity $(ARGS)
 
 bench: build ## CPU per transaction beside Kamailio's, where it is installed
-	@$(GO) run ./perf/bench
+	@$(GO) run ./perf/bench $(ARGS)
 
 gen: ## write generated files
 	@$(GO) run ./cmd/modgen
