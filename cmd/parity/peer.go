@@ -25,9 +25,10 @@ type event struct {
 type peer struct {
 	name string
 	udp  *net.UDPConn
-	tcp  net.Conn     // TA: the connection; LA: the last one accepted
-	lis  net.Listener // LA
-	mu   sync.Mutex   // tcp
+	tcp  net.Conn       // TA: the connection; LA: the last one accepted
+	lis  net.Listener   // LA
+	mu   sync.Mutex     // tcp
+	wg   sync.WaitGroup // of readers of tcp
 }
 
 // marker begins a datagram that the harness sends to its own sockets: what arrived before it has been read when it is read.
@@ -105,7 +106,7 @@ func (p *peer) accept(events chan<- event) {
 		p.mu.Lock()
 		p.tcp = c
 		p.mu.Unlock()
-		go p.readTCP(c, events)
+		p.wg.Go(func() { p.readTCP(c, events) })
 	}
 }
 
@@ -162,7 +163,8 @@ func (p *peer) send(b []byte, local, to string, events chan<- event) error {
 		if p.tcp, err = d.Dial("tcp4", to); err != nil {
 			return err
 		}
-		go p.readTCP(p.tcp, events)
+		c := p.tcp
+		p.wg.Go(func() { p.readTCP(c, events) })
 	}
 	_, err := p.tcp.Write(b)
 	return err
@@ -181,7 +183,9 @@ func (p *peer) disconnect() error {
 	if t, ok := c.(*net.TCPConn); ok {
 		err = t.SetLinger(0)
 	}
-	return errors.Join(err, c.Close())
+	err = errors.Join(err, c.Close())
+	p.wg.Wait() // the descriptor is closed when its reader has left it
+	return err
 }
 
 func (p *peer) close() error {
