@@ -20,8 +20,8 @@ func TestRetransmission(t *testing.T) {
 		steps        []step
 	}{
 		{"INVITE without a reply", "INVITE", 0, "", []step{{ms(500), "bob INVITE"}, {ms(1000), "bob INVITE"}, {ms(2000), "bob INVITE"}, {ms(4000), "bob INVITE"}, {ms(4000), "bob INVITE"}}},
-		{"INVITE that rings", "INVITE", 180, "alice 180", []step{{ms(120000), "bob CANCEL, alice 408"}}},
-		{"INVITE that is tried", "INVITE", 100, "", []step{{ms(120000), "bob CANCEL, alice 408"}}},
+		{"INVITE that rings", "INVITE", 180, "alice 180", []step{{ms(120000), "alice 408, bob CANCEL"}}},
+		{"INVITE that is tried", "INVITE", 100, "", []step{{ms(120000), "alice 408, bob CANCEL"}}},
 		{"MESSAGE without a reply", "MESSAGE", 0, "", []step{{ms(500), "bob MESSAGE"}, {ms(1000), "bob MESSAGE"}, {ms(2000), "bob MESSAGE"}, {ms(4000), "bob MESSAGE"}, {ms(4000), "bob MESSAGE"}}},
 		{"MESSAGE with a 100", "MESSAGE", 100, "", []step{{ms(4000), "bob MESSAGE"}, {ms(4000), "bob MESSAGE"}}},
 		{"MESSAGE with a 183", "MESSAGE", 183, "alice 183", []step{{ms(4000), "bob MESSAGE"}, {ms(4000), "bob MESSAGE"}}},
@@ -55,10 +55,10 @@ func TestTimeout(t *testing.T) {
 		want              string
 	}{
 		{"INVITE, fr_timer", `modparam("tm", "fr_timer", 3000)`, "INVITE", false, 3 * time.Second, "alice 408"},
-		{"INVITE, fr_inv_timer", `modparam("tm", "fr_inv_timer", 7000)`, "INVITE", true, 7 * time.Second, "bob CANCEL, alice 408"},
+		{"INVITE, fr_inv_timer", `modparam("tm", "fr_inv_timer", 7000)`, "INVITE", true, 7 * time.Second, "alice 408, bob CANCEL"},
 		{"MESSAGE, fr_timer", `modparam("tm", "fr_timer", 3000)`, "MESSAGE", false, 3 * time.Second, "alice 408"},
 		{"code of a parameter", "modparam(\"tm\", \"fr_timer\", 3000)\nmodparam(\"tm\", \"reply_408_code\", 480)", "MESSAGE", false, 3 * time.Second, "alice 480"},
-		{"max_inv_lifetime", `modparam("tm", "max_inv_lifetime", 5000)`, "INVITE", true, 5 * time.Second, "bob CANCEL, alice 408"},
+		{"max_inv_lifetime", `modparam("tm", "max_inv_lifetime", 5000)`, "INVITE", true, 5 * time.Second, "alice 408, bob CANCEL"},
 		{"max_noninv_lifetime", `modparam("tm", "max_noninv_lifetime", 5000)`, "MESSAGE", false, 5 * time.Second, "alice 408"},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
@@ -69,11 +69,11 @@ func TestTimeout(t *testing.T) {
 				p.answer("bob", 180)
 				p.want("alice 180")
 			}
-			p.Advance(tc.at - time.Second/8)
+			p.Advance(tc.at - tick)
 			if got := p.sent(); strings.Contains(got, "alice") {
 				t.Fatalf("sent %q before %v", got, tc.at)
 			}
-			p.Advance(time.Second / 4)
+			p.Advance(tick)
 			got := p.sent()
 			for _, w := range strings.Split(tc.want, ", ") {
 				if !strings.Contains(got, w) {
@@ -127,11 +127,11 @@ func TestScriptTimers(t *testing.T) {
 			p := start(t, load+"modparam(\"tm\", \"fr_timer\", 5000)\nrequest_route { "+tc.script+" }")
 			p.ask("MESSAGE")
 			p.sent()
-			p.Advance(tc.at - time.Second/8)
+			p.Advance(tc.at - tick)
 			if got := p.sent(); strings.Contains(got, "alice") {
 				t.Fatalf("sent %q before %v", got, tc.at)
 			}
-			p.Advance(time.Second / 4)
+			p.Advance(tick)
 			if got := p.sent(); !strings.Contains(got, "alice 408") {
 				t.Errorf("sent %q, want alice 408 after %v", got, tc.at)
 			}

@@ -2,12 +2,12 @@ package tm_test
 
 import (
 	"fmt"
-	"net/netip"
 	"regexp"
 	"strings"
 	"testing"
 	"time"
 
+	_ "kahea/modules/corex"
 	"kahea/modules/lib/modtest"
 	_ "kahea/modules/pv"
 	_ "kahea/modules/sl"
@@ -21,6 +21,7 @@ loadmodule "tm.so"
 loadmodule "sl.so"
 loadmodule "pv.so"
 loadmodule "textops.so"
+loadmodule "corex.so"
 `
 
 // plain relays everything as a proxy does.
@@ -85,14 +86,17 @@ func (p *phone) want(list string) {
 	}
 }
 
-// after moves the clock; nothing may leave before the last sixteenth of a second.
+// tick is the grain of tm's timers.
+const tick = time.Second / 16
+
+// after moves the clock by d; nothing may leave before its last tick.
 func (p *phone) after(d time.Duration, list string) {
 	p.t.Helper()
-	p.Advance(d - time.Second/8)
+	p.Advance(d - tick)
 	if got := p.sent(); got != "" {
 		p.t.Fatalf("sent %q too early, want %q after %v", got, list, d)
 	}
-	p.Advance(time.Second / 4)
+	p.Advance(tick)
 	p.want(list)
 }
 
@@ -102,7 +106,9 @@ func (p *phone) ask(method string, lines ...string) {
 }
 
 // request is a request from alice; for CANCEL and ACK the CSeq number and branch of the INVITE.
-func request(method, uri string, lines ...string) string { return modtest.Request(method, uri, lines...) }
+func request(method, uri string, lines ...string) string {
+	return modtest.Request(method, uri, lines...)
+}
 
 // ack is alice's ACK to the newest final reply that she got.
 func (p *phone) ack() {
@@ -112,6 +118,14 @@ func (p *phone) ack() {
 	}
 	to := header(p.up[len(p.up)-1].Text, "To")
 	p.Receive(strings.Replace(request("ACK", "sip:bob@"+bob), "To: <sip:bob@example.com>", "To: "+to, 1))
+}
+
+// ack2 is alice's ACK to the 2xx that she got: with a branch of its own.
+func (p *phone) ack2() {
+	p.t.Helper()
+	to := header(p.up[len(p.up)-1].Text, "To")
+	m := strings.Replace(request("ACK", "sip:bob@"+bob), "To: <sip:bob@example.com>", "To: "+to, 1)
+	p.Receive(strings.Replace(m, "z9hG4bK-1", "z9hG4bK-2", 1))
 }
 
 var nameLine = regexp.MustCompile(`(?m)^([A-Za-z-]+): (.*)\r$`)
@@ -216,5 +230,3 @@ func (p *phone) fill(rest uint64) (free func()) {
 		}
 	}
 }
-
-var _ = netip.AddrPort{}

@@ -33,11 +33,6 @@ func (m *mod) forward(c *route.Ctx, t *cell, forced *route.Target) int {
 		m.saveState(c, t)
 	}
 	first := int(t.n)
-	m.a.Lock(&t.mu)
-	if first > 0 && m.par.failureMode == 3 && c.Kind&route.InFailure != 0 {
-		t.legFrom = uint8(first)
-	}
-	m.a.Unlock(&t.mu)
 	var last error = errNoBranch
 	added := 0
 	if c.URIFresh {
@@ -67,6 +62,11 @@ func (m *mod) forward(c *route.Ctx, t *cell, forced *route.Target) int {
 		m.failed(c, last)
 		c.Logf(log.Err, "tm", "no branch could be added: %v", last)
 		return -1
+	}
+	if first > 0 && m.par.failureMode == 3 && c.Kind&route.InFailure != 0 {
+		m.a.Lock(&t.mu)
+		t.legFrom = uint8(first) // a new leg: the replies so far count no more
+		m.a.Unlock(&t.mu)
 	}
 	sent := 0
 	for i := first; i < int(t.n); i++ {

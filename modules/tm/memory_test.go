@@ -1,0 +1,60 @@
+package tm_test
+
+import (
+	"strings"
+	"testing"
+)
+
+// TestMemoryExhausted runs one message after the other with less and less shared memory: whatever can not be had, alice gets an answer or nothing,
+// nothing crashes, and nothing leaks.
+func TestMemoryExhausted(t *testing.T) {
+	cfg := load + `request_route {
+	if (method=="INVITE") append_branch("sip:carol@127.0.0.1:6002");
+	$avp(a) = "a text that has to be kept for the failure route";
+	append_hf("X-Long: a line that has to be kept for the failure route\r\n");
+	t_on_failure("F");
+	t_relay();
+}
+failure_route[F] { if (t_check_status("486")) { $ru = "sip:dave@127.0.0.1:6003"; t_relay(); } }`
+	for rest := uint64(0); rest <= 8192; rest += 128 {
+		p := start(t, cfg)
+		free := p.fill(rest)
+		p.ask("INVITE")
+		first := p.sent()
+		for _, who := range []string{"bob", "carol", "dave"} {
+			if p.last[who] != "" {
+				p.answer(who, 180)
+				p.answer(who, 486)
+			}
+			p.sent()
+		}
+		free()
+		p.gone()
+		if t.Failed() {
+			t.Fatalf("with %d bytes free; first %q", rest, first)
+		}
+	}
+}
+
+// TestNoMemoryForTransaction says what the script sees.
+func TestNoMemoryForTransaction(t *testing.T) {
+	for _, tc := range []struct{ name, script, want string }{
+		{"t_relay", `if (!t_relay()) sl_reply_error();`, "alice 500"},
+		{"t_newtran", `if (!t_newtran()) sl_send_reply("500", "No");`, "alice 500"},
+		{"t_send_reply", `if (!t_send_reply("404", "No")) sl_send_reply("500", "No");`, "alice 500"},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			p := start(t, load+"request_route { "+tc.script+" }")
+			free := p.fill(0)
+			p.ask("MESSAGE")
+			p.want(tc.want)
+			free()
+			if log := p.Log(); !strings.Contains(log, "ERROR: tm: ") {
+				t.Errorf("log %q has no error of tm", log)
+			}
+			p.ask("MESSAGE") // the server works on
+			p.sent()
+			p.gone()
+		})
+	}
+}
