@@ -125,6 +125,9 @@ func (r *Request) Integer() (int64, error) {
 	return 0, NewFault(400, "error at parameter %d: expected integer type but record doesn't match type", r.next)
 }
 
+// NextIsInt says whether the next parameter was given as a number.
+func (r *Request) NextIsInt() bool { return r.next < len(r.Params) && r.Params[r.next].Kind == KindInt }
+
 // More says whether parameters are left.
 func (r *Request) More() bool { return r.next < len(r.Params) }
 

@@ -22,6 +22,8 @@ type Options struct {
 	Resolve  func(host string) ([]byte, error) // constant host names of forward(); nil: none
 	// SIPMode is the compatibility mode's treatment of $name that is no known variable.
 	Mode syntax.Mode
+	// Select compiles a select (@...); nil: there are none.
+	Select func(text string) (route.Getter, error)
 	// NotYet names core commands that Kamailio has and kahea does not yet have: they are an error of their own kind.
 	NotYet map[string]bool
 }
@@ -176,7 +178,7 @@ func didYouMean(near string) string {
 	return fmt.Sprintf("did you mean %q?", near)
 }
 
-// ParsePV, ParseFormat, Route, Pos, Module and Define are route.Env.
+// ParsePV, ParseFormat, Route, Pos, Module, Define and Select are route.Env.
 func (k *Compiler) ParsePV(text string) (*route.PV, error) { return pv.Parse(k.o.Vars, k, text) }
 
 func (k *Compiler) ParseFormat(text string) (*route.Format, error) {
@@ -211,6 +213,14 @@ func (k *Compiler) Define(name string) (string, bool) {
 		}
 	}
 	return "", false
+}
+
+// Select compiles a select, with or without its '@'.
+func (k *Compiler) Select(text string) (route.Getter, error) {
+	if k.o.Select == nil {
+		return nil, fmt.Errorf("select %q: there are no selects", text)
+	}
+	return k.o.Select(text)
 }
 
 // Flag is the number of a flag: a declared name.

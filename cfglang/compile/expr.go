@@ -31,7 +31,8 @@ type expr struct {
 	isConst bool
 	n       int64
 	s       []byte
-	pv      *route.PV // a bare variable
+	pv      *route.PV    // a bare variable
+	sel     route.Getter // a bare select
 	pos     syntax.Pos
 }
 
@@ -173,8 +174,13 @@ func (k *Compiler) expr(x syntax.Expr) *expr {
 		b := []byte(x.Text)
 		e = &expr{typ: tStr, isConst: true, s: b, str: func(*route.Ctx) ([]byte, bool) { return b, true }}
 	case *syntax.Select:
-		k.d.Errorf(x.Pos, "selects (@...) are not there yet: use the variable that has the same value")
-		return nil
+		get, err := k.Select(x.Text)
+		if err != nil {
+			k.errorAt(x.Pos, err)
+			return nil
+		}
+		// a select is a string, "" when it is undefined; only "defined" sees the difference
+		e = &expr{typ: tStr, sel: get, str: func(c *route.Ctx) ([]byte, bool) { return get(c).Text(c), true }}
 	case *syntax.Avp:
 		k.d.Errorf(x.Pos, "attribute syntax is not there yet: write $avp(name)")
 		return nil
@@ -219,10 +225,13 @@ func (k *Compiler) unary(x *syntax.Unary) *expr {
 	case "(str)":
 		return &expr{typ: tStr, str: e.asStr()}
 	case "defined":
-		if e.typ != tDyn {
+		f := e.val
+		if e.sel != nil {
+			f = e.sel
+		}
+		if f == nil {
 			return intExpr(func(*route.Ctx) (int64, bool) { return 1, true })
 		}
-		f := e.val
 		return intExpr(func(c *route.Ctx) (int64, bool) { return b2i(!f(c).IsNull()), true })
 	case "strlen":
 		f := e.asStr()
@@ -407,11 +416,14 @@ func (k *Compiler) equal(x *syntax.Binary, l, r *expr) *expr {
 		neg = 1
 	}
 	if r.pv != nil && r.pv.Null {
-		if l.typ != tDyn {
+		f := l.val
+		if l.sel != nil {
+			f = l.sel
+		}
+		if f == nil {
 			n := neg
 			return intExpr(func(*route.Ctx) (int64, bool) { return n, true })
 		}
-		f := l.val
 		return intExpr(func(c *route.Ctx) (int64, bool) { return b2i(f(c).IsNull()) ^ neg, true })
 	}
 	asInts := op == "ieq" || op == "ine" || (op == "==" || op == "!=") && l.typ == tInt

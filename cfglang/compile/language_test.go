@@ -15,8 +15,8 @@ import (
 // languageCase is one case of testdata/language.txt: a block's statements and what Kamailio 5.6.3 logged when it ran them.
 type languageCase struct{ name, body, want string }
 
-func languageCases(t testing.TB) []languageCase {
-	b, err := os.ReadFile("testdata/language.txt")
+func languageCases(t testing.TB, file string) []languageCase {
+	b, err := os.ReadFile(file)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -53,9 +53,20 @@ Content-Length: 0
 `
 
 // TestLanguage runs every case and compares what is logged with what Kamailio logged.
-func TestLanguage(t *testing.T) {
-	cases := languageCases(t)
-	if len(cases) < 60 {
+func TestLanguage(t *testing.T) { runCases(t, "testdata/language.txt", 60, options) }
+
+// TestSelects does the same with selects, on a message that has what they name.
+func TestSelects(t *testing.T) {
+	b, err := os.ReadFile("testdata/selects.sip")
+	if err != nil {
+		t.Fatal(err)
+	}
+	runCases(t, "testdata/selects.txt", 180, modtest.CRLF(string(b)))
+}
+
+func runCases(t *testing.T, file string, atLeast int, msg string) {
+	cases := languageCases(t, file)
+	if len(cases) < atLeast {
 		t.Fatalf("only %d cases were read", len(cases))
 	}
 	for _, c := range cases {
@@ -69,7 +80,7 @@ request_route { route(CASE); }
 %s
 route[CASE] { %s }
 `, subroutes, c.body))
-			s.Receive(options)
+			s.Receive(msg)
 			var got []string
 			for _, l := range strings.Split(s.Log(), "\n") {
 				if text, ok := strings.CutPrefix(l, "INFO: "); ok && !strings.HasPrefix(text, "<core>") {

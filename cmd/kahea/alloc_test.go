@@ -101,7 +101,7 @@ func newBench(t testing.TB, text []byte) *bench {
 	if err := s.proc.Counts.Seal(1); err != nil {
 		t.Fatal(err)
 	}
-	if err := s.host.Cfg.(*runtimeConfig).open(s.arena); err != nil {
+	if err := s.runtime.open(s.arena, s.proc.Log.Follow); err != nil {
 		t.Fatal(err)
 	}
 	if err := s.wheel(); err != nil {

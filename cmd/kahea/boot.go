@@ -114,7 +114,7 @@ func (s *server) start() (code int, err error) {
 	if err := s.counters(); err != nil {
 		return exitError, err
 	}
-	if err := s.host.Cfg.(*runtimeConfig).open(s.arena); err != nil {
+	if err := s.runtime.open(s.arena, s.proc.Log.Follow); err != nil {
 		return exitError, err
 	}
 	if _, _, err := shm.Root[wheels](s.arena, "wheels"); err != nil {

@@ -72,7 +72,7 @@ func child(ch *procmgr.Child) error {
 	if err := s.counters(); err != nil {
 		return err
 	}
-	if err := s.host.Cfg.(*runtimeConfig).open(s.arena); err != nil {
+	if err := s.runtime.open(s.arena, s.proc.Log.Follow); err != nil {
 		return err
 	}
 	if err := s.setup(); err != nil {

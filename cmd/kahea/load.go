@@ -28,7 +28,7 @@ type config struct {
 	listen  []listenSpec
 	aliases []syntax.SocketID
 	flags   map[string]int
-	groups  []*syntax.GroupVar
+	runtime *runtimeConfig
 	diag    *diag.List
 }
 
@@ -67,6 +67,7 @@ func load(o *options, name string, text []byte, d *diag.List) (*config, error) {
 	}
 	c := &config{opts: o, par: core.Defaults(fullVersion()), vars: pv.NewTable(), flags: map[string]int{}, diag: d}
 	c.table = c.par.Params()
+	c.runtime = newRuntimeConfig(c.table)
 	if err := c.vars.AddVars(core.Vars()); err != nil {
 		return nil, err
 	}
@@ -108,7 +109,7 @@ func (c *config) item(it syntax.Item) {
 	case *syntax.ModParam:
 		c.modParam(it)
 	case *syntax.GroupVar:
-		c.groups = append(c.groups, it)
+		c.groupVar(it)
 	case *syntax.Flags:
 		c.declareFlags(it)
 	case *syntax.CfgEngine:
@@ -150,6 +151,36 @@ func (c *config) param(p *syntax.Param) {
 	}
 	if err := row.Set(p.Value); err != nil {
 		c.diag.Errorf(p.Pos, "%v", err)
+	}
+}
+
+// groupVar sets the variable of a group: a core parameter, a module's, or one that it declares with that.
+func (c *config) groupVar(g *syntax.GroupVar) {
+	var err error
+	switch {
+	case g.HasID:
+		err = fmt.Errorf("%s[%d].%s: instances of a group are not there yet", g.Group, g.ID, g.Name)
+	case g.Group == "core" || g.Group == "tcp":
+		err = fmt.Errorf("there is no variable %s.%s", g.Group, g.Name)
+		for i := range c.table {
+			t := &c.table[i]
+			if t.Runtime == g.Group && (t.RTName == g.Name || t.RTName == "" && t.Name == g.Name) {
+				err = t.Set(g.Value)
+			}
+		}
+	default:
+		for _, l := range c.loaded {
+			if l.Name == g.Group {
+				if err := setParam(l.Table.Params, &syntax.ModParam{Name: g.Name, Value: g.Value}); err != nil {
+					c.diag.Errorf(g.Pos, "module %s: %v", l.Name, err)
+				}
+				return
+			}
+		}
+		err = c.runtime.declare(g)
+	}
+	if err != nil {
+		c.diag.Errorf(g.Pos, "%v", err)
 	}
 }
 
@@ -356,6 +387,7 @@ func (c *config) compiler() *compile.Compiler {
 	}
 	return compile.New(compile.Options{
 		Vars: c.vars, Funcs: funcs, Defines: c.file.Defines, Flags: c.flags, NotYet: core.NotYetFuncs, Mode: c.file.Mode,
+		Select: (&core.Selects{Cfg: c.runtime.getter, Group: c.runtime.hasGroup}).Parse,
 		Modules: func(name string) any {
 			for _, l := range c.loaded {
 				if l.Name == name {

@@ -2,55 +2,169 @@ package main
 
 import (
 	"fmt"
+	"strconv"
 	"sync/atomic"
 
+	"kahea/cfglang/core"
+	"kahea/cfglang/route"
+	"kahea/cfglang/syntax"
 	"kahea/modules"
 	"kahea/shm"
 )
 
-// runtimeVars is the root "cfg": the numbers that may change while the server runs, by row of the parameter table. Every process reads
-// them in place.
+const (
+	maxRuntimeVars  = 256
+	maxRuntimeTexts = 64
+	maxRuntimeText  = 1020 // bytes
+)
+
+// runtimeVars is the root "cfg": what may change while the server runs, by number of the variable. Every process reads numbers in
+// place and texts under the lock.
 type runtimeVars struct {
-	Val [256]int64
+	Val  [maxRuntimeVars]int64
+	Mu   shm.Mutex
+	_    uint32
+	Text [maxRuntimeTexts]runtimeText
 }
 
-// runtimeConfig is the run-time configuration (core.md 14) on that root.
+type runtimeText struct {
+	Len uint32
+	B   [maxRuntimeText]byte
+}
+
+// runtimeVar is one variable: a core parameter that may change, or one that the configuration declares (group.name = value).
+type runtimeVar struct {
+	group, name, doc string
+	min, max         int  // both 0: any
+	from             *int // start value, final once the configuration is loaded
+	isStr            bool
+	num              int    // start value of a declared variable
+	text             string // the same
+	at               int    // index in Val or Text
+}
+
+// runtimeConfig is the run-time configuration (core.md 14): its list is made of the configuration, alike in all processes, its values lie in the
+// root once it is open.
 type runtimeConfig struct {
-	s    *server
-	root *runtimeVars
+	vars  []runtimeVar
+	texts int
+	root  *runtimeVars
+	arena *shm.Arena
+}
+
+// newRuntimeConfig lists the core parameters that may change.
+func newRuntimeConfig(table []core.Param) *runtimeConfig {
+	r := &runtimeConfig{}
+	for i := range table {
+		t := &table[i]
+		if t.Runtime == "" || t.Int == nil {
+			continue
+		}
+		name := t.RTName
+		if name == "" {
+			name = t.Name
+		}
+		r.vars = append(r.vars, runtimeVar{group: t.Runtime, name: name, doc: t.Doc, min: t.Min, max: t.Max, from: t.Int, at: len(r.vars)})
+	}
+	return r
+}
+
+// declare adds a variable of the configuration.
+func (r *runtimeConfig) declare(g *syntax.GroupVar) error {
+	switch {
+	case r.find(g.Group, g.Name) >= 0:
+		return fmt.Errorf("variable %s.%s is declared twice", g.Group, g.Name)
+	case len(r.vars) == maxRuntimeVars:
+		return fmt.Errorf("variable %s.%s: there are more than %d", g.Group, g.Name, maxRuntimeVars)
+	}
+	v := runtimeVar{group: g.Group, name: g.Name, doc: g.Desc, at: len(r.vars)}
+	if v.doc == "" {
+		v.doc = "<null string>" // what cfg.help of Kamailio says
+	}
+	switch g.Value.Kind {
+	case syntax.IntValue:
+		v.num = int(g.Value.Int)
+	case syntax.StrValue:
+		if len(g.Value.Str) > maxRuntimeText {
+			return fmt.Errorf("variable %s.%s: %d bytes are more than %d", g.Group, g.Name, len(g.Value.Str), maxRuntimeText)
+		}
+		if r.texts == maxRuntimeTexts {
+			return fmt.Errorf("variable %s.%s: there are more than %d texts", g.Group, g.Name, maxRuntimeTexts)
+		}
+		v.isStr, v.text, v.at = true, g.Value.Str, r.texts
+		r.texts++
+	default:
+		return fmt.Errorf("variable %s.%s: want a number or a string in quotes", g.Group, g.Name)
+	}
+	r.vars = append(r.vars, v)
+	return nil
 }
 
 // open finds or makes the root; main fills it from the configuration.
-func (r *runtimeConfig) open(a *shm.Arena) error {
+func (r *runtimeConfig) open(a *shm.Arena, follow func(debug *int64)) error {
 	ref, created, err := shm.Root[runtimeVars](a, "cfg")
 	if err != nil {
 		return err
 	}
-	r.root = ref.Get(a)
-	for i := range r.s.table {
-		t := &r.s.table[i]
-		if created && t.Runtime != "" && t.Int != nil {
-			r.root.Val[i] = int64(*t.Int)
+	r.root, r.arena = ref.Get(a), a
+	for i := range r.vars {
+		v := &r.vars[i]
+		switch {
+		case !created:
+		case v.isStr:
+			r.setText(v, v.text)
+		case v.from != nil:
+			r.root.Val[v.at] = int64(*v.from)
+		default:
+			r.root.Val[v.at] = int64(v.num)
 		}
-		if t.Name == "debug" {
-			r.s.proc.Log.Follow(&r.root.Val[i])
+		if v.group == "core" && v.name == "debug" {
+			follow(&r.root.Val[v.at])
 		}
 	}
 	return nil
 }
 
 func (r *runtimeConfig) find(group, name string) int {
-	for i := range r.s.table {
-		t := &r.s.table[i]
-		n := t.RTName
-		if n == "" {
-			n = t.Name
-		}
-		if t.Runtime == group && n == name {
+	for i := range r.vars {
+		if r.vars[i].group == group && r.vars[i].name == name {
 			return i
 		}
 	}
 	return -1
+}
+
+func (r *runtimeConfig) hasGroup(group string) bool {
+	for i := range r.vars {
+		if r.vars[i].group == group {
+			return true
+		}
+	}
+	return false
+}
+
+// lock takes the lock of the texts; one that a process left half written is what it is: lengths and bytes stay in bounds.
+func (r *runtimeConfig) lock()   { r.arena.Lock(&r.root.Mu) }
+func (r *runtimeConfig) unlock() { r.arena.Unlock(&r.root.Mu) }
+
+func (r *runtimeConfig) setText(v *runtimeVar, s string) {
+	r.lock()
+	t := &r.root.Text[v.at]
+	t.Len = uint32(copy(t.B[:], s))
+	r.unlock()
+}
+
+// value reads variable i.
+func (r *runtimeConfig) value(i int) modules.Value {
+	v := &r.vars[i]
+	if !v.isStr {
+		return modules.Value{Int: int(atomic.LoadInt64(&r.root.Val[v.at])), IsInt: true}
+	}
+	r.lock()
+	t := &r.root.Text[v.at]
+	s := string(t.B[:min(t.Len, maxRuntimeText)])
+	r.unlock()
+	return modules.Value{Str: s}
 }
 
 // Get reads a variable.
@@ -59,37 +173,65 @@ func (r *runtimeConfig) Get(group, name string) (modules.Value, bool) {
 	if i < 0 {
 		return modules.Value{}, false
 	}
-	return modules.Value{Int: int(atomic.LoadInt64(&r.root.Val[i])), IsInt: true}, true
+	return r.value(i), true
 }
 
-// Set changes a variable at once, in all processes.
+// getter is what scripts read a variable with; it does not allocate.
+func (r *runtimeConfig) getter(group, name string) (route.Getter, error) {
+	i := r.find(group, name)
+	if i < 0 {
+		return nil, fmt.Errorf("there is no variable %s.%s", group, name)
+	}
+	at := r.vars[i].at
+	if !r.vars[i].isStr {
+		return func(*route.Ctx) route.Value { return route.Int(atomic.LoadInt64(&r.root.Val[at])) }, nil
+	}
+	return func(c *route.Ctx) route.Value {
+		r.lock()
+		t := &r.root.Text[at]
+		b := c.Scratch.Copy(t.B[:min(t.Len, maxRuntimeText)])
+		r.unlock()
+		if b == nil {
+			b = []byte{}
+		}
+		return route.Str(b)
+	}, nil
+}
+
+// Set changes a variable at once, in all processes; numbers and texts are converted as the variable wants them.
 func (r *runtimeConfig) Set(group, name string, v modules.Value) error {
 	i := r.find(group, name)
 	if i < 0 {
 		return fmt.Errorf("variable %s.%s not found", group, name)
 	}
-	t := &r.s.table[i]
+	t := &r.vars[i]
+	if t.isStr {
+		if v.IsInt {
+			v.Str = strconv.Itoa(v.Int)
+		}
+		if len(v.Str) > maxRuntimeText {
+			return fmt.Errorf("variable %s.%s: %d bytes are more than %d", group, name, len(v.Str), maxRuntimeText)
+		}
+		r.setText(t, v.Str)
+		return nil
+	}
 	if !v.IsInt {
-		return fmt.Errorf("variable %s.%s is a number", group, name)
+		n, err := strconv.Atoi(v.Str)
+		if err != nil {
+			return fmt.Errorf("variable %s.%s is a number, got %q", group, name, v.Str)
+		}
+		v.Int = n
 	}
-	if (t.Min != 0 || t.Max != 0) && (v.Int < t.Min || t.Max != 0 && v.Int > t.Max) {
-		return fmt.Errorf("variable %s.%s: got %d, want %d to %d", group, name, v.Int, t.Min, t.Max)
+	if (t.min != 0 || t.max != 0) && (v.Int < t.min || t.max != 0 && v.Int > t.max) {
+		return fmt.Errorf("variable %s.%s: got %d, want %d to %d", group, name, v.Int, t.min, t.max)
 	}
-	atomic.StoreInt64(&r.root.Val[i], int64(v.Int))
+	atomic.StoreInt64(&r.root.Val[t.at], int64(v.Int))
 	return nil
 }
 
 // Each walks all variables.
 func (r *runtimeConfig) Each(f func(group, name string, v modules.Value, desc string)) {
-	for i := range r.s.table {
-		t := &r.s.table[i]
-		if t.Runtime == "" {
-			continue
-		}
-		n := t.RTName
-		if n == "" {
-			n = t.Name
-		}
-		f(t.Runtime, n, modules.Value{Int: int(atomic.LoadInt64(&r.root.Val[i])), IsInt: true}, t.Doc)
+	for i := range r.vars {
+		f(r.vars[i].group, r.vars[i].name, r.value(i), r.vars[i].doc)
 	}
 }

@@ -87,7 +87,7 @@ func newServer(s sealed, c *config, slot int) (*server, error) {
 	}
 	v.host = &modules.Host{
 		Proc: p, Main: slot == 0, RunDir: par.RunDir, User: s.UID, Group: s.GID,
-		Commands: &modules.Commands{}, Core: v.coreParam, Procs: v.procs, Cfg: &runtimeConfig{s: v},
+		Commands: &modules.Commands{}, Core: v.coreParam, Procs: v.procs, Cfg: c.runtime,
 		Loop:  func(f func()) { v.loop(f) },
 		Files: func(name string) int { return v.file(name) },
 		Every: v.every,

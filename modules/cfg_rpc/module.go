@@ -25,11 +25,14 @@ func (m *mod) Exports() modules.Exports {
 		{Name: "cfg.get", Doc: "Get the value of a configuration variable: group, name; without a name all of the group", Run: m.get},
 		{Name: "cfg.list", Array: true, Doc: "List the configuration variables, of a group or all", Run: m.list},
 		{Name: "cfg.help", Doc: "Print the description of a configuration variable: group, name", Run: m.help},
-		{Name: "cfg.set", Doc: "Set the value of a configuration variable now: group, name, value", Run: m.setInt},
-		{Name: "cfg.set_now_int", Doc: "Set the value of a configuration variable now: group, name, number", Run: m.setInt},
-		{Name: "cfg.seti", Doc: "As cfg.set_now_int", Run: m.setInt},
-		{Name: "cfg.set_delayed", Doc: "Prepare the change of a variable, for cfg.commit: group, name, value", Run: m.setDelayed},
-		{Name: "cfg.set_delayed_int", Doc: "Prepare the change of a variable, for cfg.commit: group, name, number", Run: m.setDelayed},
+		{Name: "cfg.set", Doc: "Set the value of a configuration variable now: group, name, value", Run: m.set(either)},
+		{Name: "cfg.set_now_int", Doc: "Set the value of a configuration variable now: group, name, number", Run: m.set(number)},
+		{Name: "cfg.seti", Doc: "As cfg.set_now_int", Run: m.set(number)},
+		{Name: "cfg.set_now_string", Doc: "Set the value of a configuration variable now: group, name, text", Run: m.set(text)},
+		{Name: "cfg.sets", Doc: "As cfg.set_now_string", Run: m.set(text)},
+		{Name: "cfg.set_delayed", Doc: "Prepare the change of a variable, for cfg.commit: group, name, value", Run: m.setDelayed(either)},
+		{Name: "cfg.set_delayed_int", Doc: "Prepare the change of a variable, for cfg.commit: group, name, number", Run: m.setDelayed(number)},
+		{Name: "cfg.set_delayed_string", Doc: "Prepare the change of a variable, for cfg.commit: group, name, text", Run: m.setDelayed(text)},
 		{Name: "cfg.commit", Doc: "Make the prepared changes", Run: m.commit},
 		{Name: "cfg.rollback", Doc: "Drop the prepared changes", Run: m.rollback},
 		{Name: "cfg.diff", Doc: "List the prepared changes", Run: m.diff},
@@ -158,25 +161,45 @@ func (m *mod) help(r *modules.Request) error {
 	return nil
 }
 
-// change reads group, name and number.
-func change(r *modules.Request) (group, name string, val int64, err error) {
+// change reads group, name and what to set; read reads the value.
+func change(r *modules.Request, read func(r *modules.Request) (modules.Value, error)) (group, name string, v modules.Value, err error) {
 	if group, err = r.Str(); err != nil {
 		return
 	}
 	if name, err = r.Str(); err != nil {
 		return
 	}
-	val, err = r.Integer()
+	v, err = read(r)
 	return
 }
 
-func (m *mod) setInt(r *modules.Request) error {
-	group, name, val, err := change(r)
-	if err != nil {
-		return err
+func number(r *modules.Request) (modules.Value, error) {
+	n, err := r.Integer()
+	return modules.Value{Int: int(n), IsInt: true}, err
+}
+
+func text(r *modules.Request) (modules.Value, error) {
+	s, err := r.Str()
+	return modules.Value{Str: s}, err
+}
+
+// either takes a number as it comes and a text as a text; the variable converts.
+func either(r *modules.Request) (modules.Value, error) {
+	if r.NextIsInt() {
+		return number(r)
 	}
-	if m.h.Cfg.Set(group, name, modules.Value{Int: int(val), IsInt: true}) != nil {
-		return errSet // why is not told, as in Kamailio: unknown, out of range, or fixed
+	return text(r)
+}
+
+func (m *mod) set(read func(r *modules.Request) (modules.Value, error)) func(*modules.Request) error {
+	return func(r *modules.Request) error {
+		group, name, v, err := change(r, read)
+		if err != nil {
+			return err
+		}
+		if m.h.Cfg.Set(group, name, v) != nil {
+			return errSet // why is not told, as in Kamailio: unknown, out of range, or fixed
+		}
+		return nil
 	}
-	return nil
 }

@@ -9,6 +9,7 @@ import (
 const (
 	maxPending = 64
 	maxName    = 48
+	maxText    = 252
 )
 
 // pending is the root "cfg_rpc": changes that wait for cfg.commit. It is one list for all processes that serve RPC.
@@ -24,6 +25,25 @@ type delayed struct {
 	Group, Name       [maxName]byte
 	GroupLen, NameLen uint32
 	Val               int64
+	IsText            uint32
+	TextLen           uint32
+	Text              [maxText]byte
+	_                 uint32
+}
+
+// put and value are what is to be set.
+func (d *delayed) put(v modules.Value) {
+	d.IsText, d.TextLen, d.Val = 0, 0, int64(v.Int)
+	if !v.IsInt {
+		d.IsText, d.TextLen = 1, uint32(copy(d.Text[:], v.Str))
+	}
+}
+
+func (d *delayed) value() modules.Value {
+	if d.IsText != 0 {
+		return modules.Value{Str: string(d.Text[:d.TextLen])}
+	}
+	return modules.Value{Int: int(d.Val), IsInt: true}
 }
 
 func (d *delayed) key() (group, name string) {
@@ -38,30 +58,32 @@ func (m *mod) lock() func() {
 	return func() { m.h.Arena.Unlock(&m.wait.Mu) }
 }
 
-func (m *mod) setDelayed(r *modules.Request) error {
-	group, name, val, err := change(r)
-	if err != nil {
-		return err
-	}
-	if _, ok := m.h.Cfg.Get(group, name); !ok || len(group) > maxName || len(name) > maxName {
-		return errSet
-	}
-	defer m.lock()()
-	w := m.wait
-	for i := range w.N {
-		if g, n := w.List[i].key(); g == group && n == name {
-			w.List[i].Val = val
-			return nil
+func (m *mod) setDelayed(read func(r *modules.Request) (modules.Value, error)) func(*modules.Request) error {
+	return func(r *modules.Request) error {
+		group, name, v, err := change(r, read)
+		if err != nil {
+			return err
 		}
+		if _, ok := m.h.Cfg.Get(group, name); !ok || len(group) > maxName || len(name) > maxName || len(v.Str) > maxText {
+			return errSet
+		}
+		defer m.lock()()
+		w := m.wait
+		for i := range w.N {
+			if g, n := w.List[i].key(); g == group && n == name {
+				w.List[i].put(v)
+				return nil
+			}
+		}
+		if w.N == maxPending {
+			return errSet
+		}
+		d := &w.List[w.N]
+		d.GroupLen, d.NameLen = uint32(copy(d.Group[:], group)), uint32(copy(d.Name[:], name))
+		d.put(v)
+		w.N++
+		return nil
 	}
-	if w.N == maxPending {
-		return errSet
-	}
-	d := &w.List[w.N]
-	d.GroupLen, d.NameLen = uint32(copy(d.Group[:], group)), uint32(copy(d.Name[:], name))
-	d.Val = val
-	w.N++
-	return nil
 }
 
 func (m *mod) commit(*modules.Request) error {
@@ -70,7 +92,7 @@ func (m *mod) commit(*modules.Request) error {
 	for i := range m.wait.N {
 		d := &m.wait.List[i]
 		g, n := d.key()
-		if err := m.h.Cfg.Set(g, n, modules.Value{Int: int(d.Val), IsInt: true}); err != nil {
+		if err := m.h.Cfg.Set(g, n, d.value()); err != nil {
 			m.h.Logf(log.Err, "cfg_rpc", "commit: %v", err)
 			failed = true
 		}
@@ -97,8 +119,16 @@ func (m *mod) diff(r *modules.Request) error {
 		n := r.AddStruct()
 		n.AddStr("group name", g)
 		n.AddStr("variable name", name)
-		n.AddInt("old value", int64(old.Int))
-		n.AddInt("new value", d.Val)
+		add(n, "old value", old)
+		add(n, "new value", d.value())
 	}
 	return nil
+}
+
+func add(n *modules.Node, name string, v modules.Value) {
+	if v.IsInt {
+		n.AddInt(name, int64(v.Int))
+		return
+	}
+	n.AddStr(name, v.Str)
 }

@@ -16,7 +16,7 @@ func (m *mod) processVars() []route.Var {
 		get("pp", "process id", func(*route.Ctx) route.Value { return pid }),
 		get("sid", "server_id", func(c *route.Ctx) route.Value { return route.Int(int64(c.P.Par.ServerID)) }),
 		{Name: "stat", Bind: m.bindStat, Doc: "value of a statistic"},
-		{Name: "sel", Bind: m.bindSel, Doc: "value of cfg_get.group.name; other selects are not there yet"},
+		{Name: "sel", Bind: bindSel, Doc: "value of a select: $sel(from.uri.user)"},
 		{Name: "ccp", Bind: m.bindCfg, Doc: "run-time configuration variable: $ccp(group.name)"},
 		{Name: "_s", Bind: bindFormat, Doc: "an evaluated format"},
 		get("err.class", "class of the last error", func(c *route.Ctx) route.Value { return route.Int(int64(c.Err.Class)) }),
@@ -79,16 +79,18 @@ func (m *mod) cfgGetter(group, name string) route.Getter {
 	}
 }
 
-func (m *mod) bindSel(_ route.Env, r *route.VarRef) (route.Getter, route.Setter, error) {
-	s, ok := strings.CutPrefix(r.Inner, "cfg_get.")
-	if !ok {
-		return nil, nil, fmt.Errorf("select %q is not there yet: use the variable that has the same value", r.Inner)
-	}
-	group, name, err := splitCfg(s)
+func bindSel(e route.Env, r *route.VarRef) (route.Getter, route.Setter, error) {
+	f, err := e.Select(r.Inner)
 	if err != nil {
 		return nil, nil, err
 	}
-	return m.cfgGetter(group, name), nil, nil
+	return func(c *route.Ctx) route.Value {
+		v := f(c)
+		if v.IsNull() || v.Flags&route.FlagStr != 0 && v.Str == nil {
+			return route.Null
+		}
+		return v
+	}, nil, nil
 }
 
 func (m *mod) bindCfg(_ route.Env, r *route.VarRef) (route.Getter, route.Setter, error) {
