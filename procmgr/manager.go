@@ -229,6 +229,8 @@ func (m *Manager) Start() error {
 						return err
 					}
 				}
+			default:
+				m.signal(s)
 			}
 		}
 	}

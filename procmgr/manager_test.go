@@ -62,7 +62,7 @@ func childMain() {
 		os.Exit(3)
 	}
 	say := func(format string, args ...any) { _ = c.Control.Send(kindSay, fmt.Appendf(nil, format, args...)) }
-	done := make(chan struct{})
+	done, goOn := make(chan struct{}), make(chan struct{})
 	c.Signals(func() { close(done) }, nil)
 	c.Control.Handle(kindEcho, func(p []byte, fds []int) {
 		_ = c.Control.Send(kindEcho, p, fds...)
@@ -74,6 +74,8 @@ func childMain() {
 			unix.Kill(os.Getpid(), unix.SIGKILL)
 		case "exit":
 			os.Exit(0)
+		case "go on":
+			close(goOn)
 		case "beat once":
 			Beat(a)
 			say("beaten")
@@ -86,6 +88,9 @@ func childMain() {
 		os.Exit(1)
 	case "dies early":
 		os.Exit(7)
+	case "starts slowly":
+		say("starting")
+		<-goOn
 	case "binds":
 		gs, _ := os.Getgroups()
 		say("%d %d %v %s", os.Getuid(), os.Getgid(), gs, bindLow())
@@ -435,6 +440,29 @@ func TestSignalsOfMain(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestStatusDuringStart: USR1 is answered while main still waits for its children.
+func TestStatusDuringStart(t *testing.T) {
+	status := make(chan bool, 1)
+	s := newServer(t, Options{Status: func() { status <- true }}, Proc{Desc: "a", Kind: "starts slowly"})
+	started := make(chan error, 1)
+	go func() { started <- s.Start() }()
+	if got := wait(t, s.said); got != "starting" {
+		t.Fatalf("child says %q", got)
+	}
+	if err := unix.Kill(os.Getpid(), unix.SIGUSR1); err != nil {
+		t.Fatal(err)
+	}
+	wait(t, status)
+	if err := s.Send(1, kindDo, []byte("go on")); err != nil {
+		t.Fatal(err)
+	}
+	if err := wait(t, started); err != nil {
+		t.Fatal(err)
+	}
+	go func() { s.code <- s.Run() }()
+	s.end(t, 0)
 }
 
 func TestTermOfAChildStopsKamailiosWay(t *testing.T) {
