@@ -177,7 +177,7 @@ func startServer(t testing.TB, addr, config string, args ...string) *instance {
 	if config != "" {
 		file := filepath.Join(s.dir, "kahea.cfg")
 		if *oracle == "" {
-			config += "\nmemlog=-1\nmemdbg=-1\n"
+			config += "\ndebug=2\nmemlog=-1\nmemdbg=-1\n"
 		}
 		if err := os.WriteFile(file, []byte(config), 0o644); err != nil {
 			t.Fatal(err)
@@ -214,6 +214,11 @@ func startServer(t testing.TB, addr, config string, args ...string) *instance {
 		}
 		r.Close()
 	})
+	if *oracle == "" {
+		if _, _, err := s.log.find(readyLine, 0, patience); err != nil {
+			t.Fatalf("start: %v", err)
+		}
+	}
 	if !s.alive(patience) {
 		t.Fatalf("server at %s does not answer OPTIONS", addr)
 	}
@@ -250,6 +255,8 @@ func probe(server, from, id string) string {
 	return fmt.Sprintf("OPTIONS sip:%s SIP/2.0\r\nVia: SIP/2.0/UDP %s;branch=z9hG4bKprobe%s\r\nMax-Forwards: 70\r\nFrom: <sip:probe@%s>;tag=probe\r\n"+
 		"To: <sip:%s>\r\nCall-ID: probe-%s\r\nCSeq: 1 OPTIONS\r\nContent-Length: 0\r\n\r\n", server, from, id, from, server, id)
 }
+
+var readyLine = regexp.MustCompile(`\d+ processes, .* ready after`)
 
 var usageLine = regexp.MustCompile(`shared memory: total \d+ free \d+ used (\d+) `)
 
