@@ -11,6 +11,7 @@ import (
 	"log/syslog"
 	"os"
 	"strconv"
+	"strings"
 	"sync"
 	"sync/atomic"
 )
@@ -182,7 +183,7 @@ func (l *Logger) toSyslog(v Level, facility syslog.Priority, b []byte) {
 
 // ParseFacility knows LOG_LOCAL0 and its like, in any case.
 func ParseFacility(name string) (syslog.Priority, bool) {
-	f, ok := facilities[name]
+	f, ok := facilities[strings.ToUpper(name)]
 	return f, ok
 }
 

@@ -105,7 +105,7 @@ func TestParseFacility(t *testing.T) {
 	for _, tc := range []struct {
 		name string
 		ok   bool
-	}{{"LOG_LOCAL0", true}, {"LOG_DAEMON", true}, {"LOG_LOCAL8", false}, {"", false}} {
+	}{{"LOG_LOCAL0", true}, {"LOG_DAEMON", true}, {"log_local1", true}, {"Log_Mail", true}, {"LOG_LOCAL8", false}, {"", false}} {
 		if _, ok := ParseFacility(tc.name); ok != tc.ok {
 			t.Errorf("%q: %v, want %v", tc.name, ok, tc.ok)
 		}
