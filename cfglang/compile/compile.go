@@ -24,6 +24,8 @@ type Options struct {
 	Mode syntax.Mode
 	// Select compiles a select (@...); nil: there are none.
 	Select func(text string) (route.Getter, error)
+	// RawReturn is return_mode=1: calls in expressions yield their code, and a condition is true unless it is 0.
+	RawReturn bool
 	// NotYet names core commands that Kamailio has and kahea does not yet have: they are an error of their own kind.
 	NotYet map[string]bool
 }

@@ -29,7 +29,13 @@ func TestErrors(t *testing.T) {
 		{"flag out of range", `setflag(32);`, "flag 32 is not in 0 to 31"},
 		{"switch of two kinds", `switch ($rU) { case 1: break; case "a": break; }`, "switch mixes integer and string cases"},
 		{"call in a parameter list", `xlog(sl_send_reply("1","2"));`, "a function can not be called inside a parameter list"},
-		{"not there yet", `force_tcp_alias();`, "core command force_tcp_alias is not there yet"},
+		{"not there yet", `udp_mtu_try_proto(TCP);`, "core command udp_mtu_try_proto is not there yet"},
+		{"unknown select", `$var(x) = @nosuch.x;`, `unknown root "nosuch"`},
+		{"unknown part of a select", `$var(x) = @from.nosuch;`, `from has no part "nosuch"`},
+		{"part of a select is missing", `$var(x) = @from.params;`, "a part of params must be named"},
+		{"select of an unknown variable", `if (@cfg_get.g.v == 1) exit;`, "there is no variable g.v"},
+		{"select in a variable", `$var(x) = $sel(from.nosuch);`, `from has no part "nosuch"`},
+		{"group that does not exist", `cfg_select("g", 1);`, `there is no group "g"`},
 		{"onsend operand elsewhere", `if (snd_port == 5060) exit;`, "snd_port has a meaning in onsend_route only"},
 	}
 	for _, c := range tests {

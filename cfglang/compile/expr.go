@@ -90,7 +90,7 @@ func (e *expr) asValue() valFn {
 
 func intExpr(f intFn) *expr { return &expr{typ: tInt, int: f} }
 
-// cond compiles a condition: true when the value is greater than zero (core.md 6.5).
+// cond compiles a condition: true when the value is greater than zero, with return_mode=1 when it is not zero (core.md 6.5).
 func (k *Compiler) cond(x syntax.Expr) func(c *route.Ctx) bool {
 	// comparisons and calls are the common cases and need no integer in between
 	switch x := x.(type) {
@@ -115,6 +115,12 @@ func (k *Compiler) cond(x syntax.Expr) func(c *route.Ctx) bool {
 		k.d.Warnf(x.Position(), "the condition is a constant string: it is never true unless it is a number")
 	}
 	f := e.asInt()
+	if k.o.RawReturn {
+		return func(c *route.Ctx) bool {
+			n, ok := f(c)
+			return ok && n != 0
+		}
+	}
 	return func(c *route.Ctx) bool {
 		n, ok := f(c)
 		return ok && n > 0
@@ -124,6 +130,7 @@ func (k *Compiler) cond(x syntax.Expr) func(c *route.Ctx) bool {
 // expr compiles x; nil after an error was reported.
 func (k *Compiler) expr(x syntax.Expr) *expr {
 	k.pos = x.Position()
+	raw := k.o.RawReturn
 	var e *expr
 	switch x := x.(type) {
 	case *syntax.IntLit:
@@ -147,6 +154,9 @@ func (k *Compiler) expr(x syntax.Expr) *expr {
 		e = intExpr(func(c *route.Ctx) (int64, bool) {
 			rc := f(c)
 			c.Flow &^= route.FlowBreak | route.FlowReturn
+			if raw {
+				return int64(rc), true
+			}
 			return b2i(rc > 0), true
 		})
 	case *syntax.BlockExpr:
@@ -154,6 +164,9 @@ func (k *Compiler) expr(x syntax.Expr) *expr {
 		e = intExpr(func(c *route.Ctx) (int64, bool) {
 			rc := f(c)
 			c.Flow &^= route.FlowBreak | route.FlowReturn
+			if raw {
+				return int64(rc), true
+			}
 			return b2i(rc > 0), true
 		})
 	case *syntax.ParenAssign:

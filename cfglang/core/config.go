@@ -68,6 +68,7 @@ type Config struct {
 	MaxWhileLoops   int
 	MaxRecursive    int
 	MaxBranches     int
+	ReturnMode      int
 }
 
 // Defaults are Kamailio's (core.md 3). version is what the Server and User-Agent lines name.

@@ -87,6 +87,10 @@ func Funcs() []route.Func {
 			c.AdvPort = uint16(n)
 			return 1
 		}},
+		{Name: "add_tcp_alias", Aliases: []string{"force_tcp_alias"}, Args: "|I", From: route.AnyRoute, Core: true,
+			Doc: "make the sender's connection reachable at another port, the top Via's by default", Run: addTCPAlias},
+		{Name: "cfg_select", Args: "Si", From: route.AnyRoute, Core: true, Doc: "select an instance of a configuration group; groups have none yet, so it fails", Compile: compileSelectGroup},
+		{Name: "cfg_reset", Args: "S", From: route.AnyRoute, Core: true, Doc: "back to the configuration group without instance", Compile: compileResetGroup},
 		{Name: "force_send_socket", Args: "S", From: route.AnyRoute, Core: true, Doc: "send from this listening socket ([proto:]host[:port])", Compile: compileForceSocket},
 		{Name: "log", Args: "S|S", From: route.AnyRoute, Core: true, Doc: "log (level,) text", Run: func(c *route.Ctx, a *route.Args) int {
 			level, text := log.Err, a.At(0).Text
@@ -130,8 +134,53 @@ func done(c *route.Ctx, what string, err error) int {
 
 // NotYetFuncs are core commands of Kamailio that kahea does not have yet.
 var NotYetFuncs = map[string]bool{
-	"add_tcp_alias": true, "force_tcp_alias": true, "udp_mtu_try_proto": true, "setavpflag": true, "resetavpflag": true,
-	"isavpflagset": true, "cfg_select": true, "cfg_reset": true,
+	"udp_mtu_try_proto": true, "setavpflag": true, "resetavpflag": true,
+	"isavpflagset": true,
+}
+
+// addTCPAlias does nothing for a message that did not come over a connection.
+func addTCPAlias(c *route.Ctx, a *route.Args) int {
+	if c.Recv.Proto != sipparse.TCP && c.Recv.Proto != sipparse.TLS {
+		return 1
+	}
+	port := uint16(0)
+	if a.N > 0 {
+		n := a.At(0).Num
+		if n < 1 || n > 65535 {
+			c.Error("add_tcp_alias: %d is no port", n)
+			return -1
+		}
+		port = uint16(n)
+	} else if v, e := c.Msg.Via1(); e == sipparse.OK {
+		port = v.Port
+	}
+	if port == 0 {
+		port = 5060
+	}
+	return done(c, "add_tcp_alias", c.P.Host.AddAlias(c.Recv.Conn, port))
+}
+
+// hasGroup says whether a configuration group exists: the select cfg_selected knows.
+func hasGroup(e route.Env, a *route.Args) (string, error) {
+	name := string(a.At(0).Text)
+	_, err := e.Select("cfg_selected." + name)
+	return name, err
+}
+
+func compileSelectGroup(e route.Env, a *route.Args) (func(c *route.Ctx) int, error) {
+	name, err := hasGroup(e, a)
+	return func(c *route.Ctx) int {
+		n, ok := a.Int(c, 1)
+		if ok {
+			c.Error("cfg_select: group instance '%s[%d]' does not exist", name, n)
+		}
+		return -1
+	}, err
+}
+
+func compileResetGroup(e route.Env, a *route.Args) (func(c *route.Ctx) int, error) {
+	_, err := hasGroup(e, a)
+	return func(*route.Ctx) int { return 1 }, err
 }
 
 func compileForceSocket(e route.Env, a *route.Args) (func(c *route.Ctx) int, error) {

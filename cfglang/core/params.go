@@ -96,6 +96,7 @@ func (c *Config) Params() []Param {
 		{Name: "reply_to_via", Type: Bool, Bool: &c.ReplyToVia, Doc: "local replies go to the Via's address"},
 		{Name: "onsend_route_reply", Type: Bool, Bool: &c.OnSendReply, Doc: "run onsend_route for replies too"},
 		{Name: "phone2tel", Type: Bool, Bool: &c.Phone2Tel, Doc: "a SIP URI with user=phone counts as tel"},
+		{Name: "return_mode", Type: Number, Max: 1, Int: &c.ReturnMode, Doc: "0: a route or function in an expression is 0 or 1, true when it returned more than 0; 1: it is what it returned, true unless 0"},
 		{Name: "max_while_loops", Type: Number, Int: &c.MaxWhileLoops, Runtime: "core", Doc: "turns of a while, 100; 0: any number"},
 		{Name: "max_recursive_level", Type: Number, Min: 1, Max: 100000, Int: &c.MaxRecursive, Doc: "nested blocks, 256"},
 		{Name: "max_branches", Type: Number, Min: 1, Max: 32, Int: &c.MaxBranches, Doc: "branches of a request, 12"},
@@ -121,7 +122,7 @@ log_engine_type log_engine_data corelog core_log sip_parser_log_oneline latency_
 latency_limit_db verbose_startup shm_force_alloc mlock_pages mem_join mem_safety mem_status_mode mem_add_size async_workers async_usleep async_nonblock
 async_workers_group async_tkv_gname async_tkv_evcb fork_delay modinit_delay real_time rt_prio rt_policy rt_timer1_prio rt_timer1_policy rt_timer2_prio
 rt_timer2_policy wait_worker1_mode wait_worker1_time wait_worker1_usleep http_reply_parse http_reply_hack msg_time msg_clone_extra_size
-msg_apply_changes_mode return_mode route_locks_size received_route_mode kemi pv_buffer_size pv_buffer_slots pv_cache_limit pv_cache_action
+msg_apply_changes_mode route_locks_size received_route_mode kemi pv_buffer_size pv_buffer_slots pv_cache_limit pv_cache_action
 stats_name_separator sql_buffer_size version_table rpc_exec_delta rpc_exec_locks rpc_exec_locks_mode`)
 
 // NotYet says whether name is a parameter of Kamailio that kahea does not have yet.

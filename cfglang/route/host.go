@@ -35,6 +35,8 @@ type Host interface {
 	// Resolve says what is known of host (hosts file, cache): known with an address that is not valid means that there is none. When it is not
 	// known, lookup asks and has to be awaited.
 	Resolve(host []byte, v6 bool) (addr netip.Addr, known bool, lookup func() (netip.Addr, error))
+	// AddAlias makes a TCP connection reachable at its peer's address with another port too.
+	AddAlias(conn uint32, port uint16) error
 	// Now is the time of the current wake-up, unix nanoseconds.
 	Now() int64
 	// Ticks is the timer clock: 1/16 s, the same in all processes.

@@ -37,9 +37,10 @@ func (b *bench) Send(_ route.Dest, m []byte) error {
 	return nil
 }
 
-func (b *bench) Await(wait, done func()) { wait(); done() }
-func (b *bench) Now() int64              { return b.now }
-func (b *bench) Ticks() uint64           { return b.ticks }
+func (b *bench) Await(wait, done func())       { wait(); done() }
+func (b *bench) AddAlias(uint32, uint16) error { return nil }
+func (b *bench) Now() int64                    { return b.now }
+func (b *bench) Ticks() uint64                 { return b.ticks }
 
 func (b *bench) Resolve([]byte, bool) (netip.Addr, bool, func() (netip.Addr, error)) {
 	return netip.Addr{}, true, nil

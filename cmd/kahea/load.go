@@ -387,7 +387,8 @@ func (c *config) compiler() *compile.Compiler {
 	}
 	return compile.New(compile.Options{
 		Vars: c.vars, Funcs: funcs, Defines: c.file.Defines, Flags: c.flags, NotYet: core.NotYetFuncs, Mode: c.file.Mode,
-		Select: (&core.Selects{Cfg: c.runtime.getter, Group: c.runtime.hasGroup}).Parse,
+		Select:    (&core.Selects{Cfg: c.runtime.getter, Group: c.runtime.hasGroup}).Parse,
+		RawReturn: c.par.ReturnMode == 1,
 		Modules: func(name string) any {
 			for _, l := range c.loaded {
 				if l.Name == name {

@@ -62,7 +62,7 @@ func (h *wire) Tick(now uint64) {
 	}
 }
 
-// Buffer, Send, Await, Resolve, Now and Ticks are route.Host.
+// Buffer, Send, Await, AddAlias, Resolve, Now and Ticks are route.Host.
 func (h *wire) Buffer() []byte { return h.w.Buffer() }
 
 func (h *wire) Send(d route.Dest, b []byte) error {
@@ -79,9 +79,10 @@ func (h *wire) Send(d route.Dest, b []byte) error {
 	return h.w.SendTCP(d.Conn, d.Sock.Index, d.Addr, b, fl)
 }
 
-func (h *wire) Await(wait, done func()) { h.w.Await(wait, done) }
-func (h *wire) Now() int64              { return h.w.Now() }
-func (h *wire) Ticks() uint64           { return h.ticks }
+func (h *wire) Await(wait, done func())                 { h.w.Await(wait, done) }
+func (h *wire) AddAlias(conn uint32, port uint16) error { return h.w.AddAlias(conn, port) }
+func (h *wire) Now() int64                              { return h.w.Now() }
+func (h *wire) Ticks() uint64                           { return h.ticks }
 
 func (h *wire) Resolve(host []byte, v6 bool) (netip.Addr, bool, func() (netip.Addr, error)) {
 	name := string(host)

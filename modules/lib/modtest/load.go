@@ -185,7 +185,8 @@ func (l *loader) compiler() *compile.Compiler {
 		funcs = append(funcs, d.Table.Funcs...)
 	}
 	return compile.New(compile.Options{Vars: l.vars, Funcs: funcs, Defines: l.file.Defines, Flags: l.flags, NotYet: core.NotYetFuncs, Mode: l.file.Mode,
-		Select: (&core.Selects{}).Parse,
+		RawReturn: l.par.ReturnMode == 1,
+		Select:    (&core.Selects{}).Parse,
 		Modules: func(name string) any {
 			for _, d := range l.loaded {
 				if d.Name == name {

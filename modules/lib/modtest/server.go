@@ -25,6 +25,9 @@ type Server struct {
 	// Resolve answers for names; nil: every name is unknown.
 	Resolve func(host string, v6 bool) (netip.Addr, bool)
 
+	// Aliases are the ports that the script gave to TCP connections, in order.
+	Aliases []uint16
+
 	t     testing.TB
 	out   bytes.Buffer
 	sent  []Sent

@@ -41,6 +41,11 @@ func (w *wire) Await(wait, done func()) {
 	w.waiting = append(w.waiting, func() { wait(); done() })
 }
 
+func (w *wire) AddAlias(_ uint32, port uint16) error {
+	w.s.Aliases = append(w.s.Aliases, port)
+	return nil
+}
+
 func (w *wire) Now() int64 { return w.now }
 
 func (w *wire) Ticks() uint64 { return uint64((w.now - start) / int64(time.Second/16)) }
