@@ -30,6 +30,8 @@ func TestErrors(t *testing.T) {
 		{"switch of two kinds", `switch ($rU) { case 1: break; case "a": break; }`, "switch mixes integer and string cases"},
 		{"call in a parameter list", `xlog(sl_send_reply("1","2"));`, "a function can not be called inside a parameter list"},
 		{"not there yet", `udp_mtu_try_proto(TCP);`, "core command udp_mtu_try_proto is not there yet"},
+		{"attribute with a class", `%f.x = 1;`, "classes and indexes are not there yet"},
+		{"attribute with an index", `$var(x) = %y[1];`, "classes and indexes are not there yet"},
 		{"unknown select", `$var(x) = @nosuch.x;`, `unknown root "nosuch"`},
 		{"unknown part of a select", `$var(x) = @from.nosuch;`, `from has no part "nosuch"`},
 		{"part of a select is missing", `$var(x) = @from.params;`, "a part of params must be named"},

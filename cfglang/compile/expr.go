@@ -2,6 +2,8 @@ package compile
 
 import (
 	"bytes"
+	"fmt"
+	"strings"
 
 	"kahea/cfglang/route"
 	"kahea/cfglang/syntax"
@@ -195,8 +197,11 @@ func (k *Compiler) expr(x syntax.Expr) *expr {
 		// a select is a string, "" when it is undefined; only "defined" sees the difference
 		e = &expr{typ: tStr, sel: get, str: func(c *route.Ctx) ([]byte, bool) { return get(c).Text(c), true }}
 	case *syntax.Avp:
-		k.d.Errorf(x.Pos, "attribute syntax is not there yet: write $avp(name)")
-		return nil
+		v := k.attribute(x, "$avp(%s)")
+		if v == nil {
+			return nil
+		}
+		e = &expr{typ: tDyn, val: v.Get, pv: v}
 	default:
 		k.d.Errorf(x.Position(), "expression is not supported here")
 		return nil
@@ -205,6 +210,21 @@ func (k *Compiler) expr(x syntax.Expr) *expr {
 		e.pos = x.Position()
 	}
 	return e
+}
+
+// attribute compiles %name, which is the AVP of that name: reading takes the newest value, assigning replaces all.
+func (k *Compiler) attribute(x *syntax.Avp, as string) *route.PV {
+	name, ok := strings.CutPrefix(x.Text, "%")
+	if !ok || strings.ContainsAny(name, ".[") {
+		k.d.Errorf(x.Pos, "attribute %s: classes and indexes are not there yet: write %%name or $avp(name)", x.Text)
+		return nil
+	}
+	v, err := k.ParsePV(fmt.Sprintf(as, name))
+	if err != nil {
+		k.errorAt(x.Pos, err)
+		return nil
+	}
+	return v
 }
 
 func (k *Compiler) unary(x *syntax.Unary) *expr {

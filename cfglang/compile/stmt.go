@@ -301,19 +301,8 @@ func b2i(b bool) int64 {
 
 // assign compiles lval = expr.
 func (k *Compiler) assign(s *syntax.AssignStmt) route.Stmt {
-	l, ok := s.L.(*syntax.PV)
-	if !ok {
-		k.d.Errorf(s.L.Position(), "assignment to this kind of variable is not there yet (attribute syntax)")
-		return nil
-	}
-	k.pos = l.Pos
-	v, err := k.ParsePV(l.Text)
-	if err != nil {
-		k.errorAt(l.Pos, err)
-		return nil
-	}
-	if v.Set == nil {
-		k.d.Errorf(l.Pos, "variable %s is read-only", l.Text)
+	v := k.lval(s.L)
+	if v == nil {
 		return nil
 	}
 	e := k.expr(s.R)
@@ -338,4 +327,27 @@ func (k *Compiler) assign(s *syntax.AssignStmt) route.Stmt {
 		}
 		return 1
 	}
+}
+
+// lval compiles what stands on the left of an assignment.
+func (k *Compiler) lval(x syntax.Expr) *route.PV {
+	k.pos = x.Position()
+	if a, ok := x.(*syntax.Avp); ok {
+		return k.attribute(a, "$(avp(%s)[*])")
+	}
+	l, ok := x.(*syntax.PV)
+	if !ok {
+		k.d.Errorf(x.Position(), "nothing can be assigned to this")
+		return nil
+	}
+	v, err := k.ParsePV(l.Text)
+	if err != nil {
+		k.errorAt(l.Pos, err)
+		return nil
+	}
+	if v.Set == nil {
+		k.d.Errorf(l.Pos, "variable %s is read-only", l.Text)
+		return nil
+	}
+	return v
 }
