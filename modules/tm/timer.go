@@ -13,6 +13,8 @@ func (m *mod) onCellTimer(at shm.Off) {
 	now := m.h.Host.Ticks()
 	m.a.Lock(&t.mu)
 	switch {
+	case !t.timer.Idle():
+		// armed anew while it was being fired: that one counts
 	case t.flags&flagWait != 0:
 		for bo := t.first; bo != 0; bo = m.branch(bo).next {
 			m.disarm(o, t, bo+shm.Off(branchOff))
