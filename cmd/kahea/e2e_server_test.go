@@ -329,17 +329,17 @@ func askUsed(socket string) (int64, error) {
 // memoryBack waits until as much shared memory is in use as after the start.
 func (s *instance) memoryBack() {
 	s.t.Helper()
-	s.memoryBackTo(s.baseUse)
+	s.memoryBackWithin(patience)
 }
 
-func (s *instance) memoryBackTo(want int64) {
+func (s *instance) memoryBackWithin(d time.Duration) {
 	s.t.Helper()
 	var u int64
-	if !eventually(patience, func() bool {
+	if !eventually(d, func() bool {
 		u = s.used()
-		return u == want
+		return u == s.baseUse
 	}) {
-		s.t.Errorf("shared memory in use: %d bytes after the start, %d at the end (%+d)", want, u, u-want)
+		s.t.Errorf("shared memory in use: %d bytes after the start, %d at the end (%+d)", s.baseUse, u, u-s.baseUse)
 	}
 }
 
