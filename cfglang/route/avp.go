@@ -17,13 +17,15 @@ type AVP struct {
 // strings lie in the scratch memory of the Ctx. Modified says that it changed since it was loaded.
 type AVPs struct {
 	list     []AVP
+	x        []xavp // $xavp, $xavu, $xavi
+	nextX    uint32 // id of the last root in x
 	Modified bool
 }
 
-func (l *AVPs) Reset() { l.list, l.Modified = l.list[:0], false }
+func (l *AVPs) Reset() { l.list, l.x, l.nextX, l.Modified = l.list[:0], l.x[:0], 0, false }
 
 // Len is the number of all values.
-func (l *AVPs) Len() int { return len(l.list) }
+func (l *AVPs) Len() int { return len(l.list) + len(l.x) }
 
 func (a *AVP) is(name []byte, id int64) bool {
 	if name == nil {
@@ -119,7 +121,7 @@ func (l *AVPs) AppendBinary(dst []byte) []byte {
 			dst = append(dst, a.Val.Str...)
 		}
 	}
-	return dst
+	return l.appendX(dst)
 }
 
 // ErrCorrupt says that a stored list is no list.
@@ -149,6 +151,7 @@ func (l *AVPs) Load(c *Ctx, b []byte) (rest []byte, err error) {
 			l.list = append(l.list, a)
 		}
 	}
+	l.loadX(c, &d)
 	if d.bad {
 		l.Reset()
 		return nil, ErrCorrupt

@@ -13,7 +13,7 @@ import (
 // What scripts read for each message must not allocate.
 func TestNoAllocations(t *testing.T) {
 	for _, v := range strings.Fields(`$ru $rU $rd $rp $rz $du $fu $fU $fd $ft $tu $tU $td $tt $ci $cs $rm $ua $si $sp $su $Ri $Rp $pr $mt $rb
-		$hdr(CSeq) $hdr(X-Any) $(hdr(Via)[0]) $hdrc(Via) $var(x) $vn(x) $avp(x) $mf $Ts $TV(s) $sel(from.uri.user) $sel(via[2].host) $sel(ruri.hostport) $sel(ruri.transport) $sel(msg.header.x_any) $sel(contact.q) $sel(received.proto_ip_port) $sel(rr.uri) $sel(authorization.R.realm) $sel(msg.body.sdp.line.o) $sel(event)
+		$hdr(CSeq) $hdr(X-Any) $(hdr(Via)[0]) $hdrc(Via) $var(x) $vn(x) $avp(x) $mf $Ts $TV(s) $sel(from.uri.user) $sel(via[2].host) $sel(ruri.hostport) $sel(ruri.transport) $sel(msg.header.x_any) $sel(contact.q) $sel(received.proto_ip_port) $sel(rr.uri) $sel(authorization.R.realm) $sel(msg.body.sdp.line.o) $sel(event) $xavp(r) $xavp(r=>f) $xavp(r[0]=>f[0]) $xavi(R=>F) $shv(s) $cnt($xavp(r=>f))
 		$(rU{s.len}) $(rU{s.substr,1,1}) $(ru{uri.host}) $(rU{s.toupper}) $(fu{uri.user}{s.md5}) $(hdr(X-Any){param.value,a})`) {
 		t.Run(v, func(t *testing.T) {
 			s := modtest.Start(t, load+`

@@ -18,7 +18,7 @@ type avpName struct {
 func (m *mod) avpVars() []route.Var {
 	return []route.Var{
 		{Name: "avp", Bind: m.bindAVP, Doc: "attribute of the transaction, newest first; assigning adds, $null removes the newest, [*] means all"},
-		{Name: "cnt", Bind: m.bindCount, Doc: "number of values of an AVP"},
+		{Name: "cnt", Bind: m.bindCount, Doc: "number of values of an attribute: $cnt($avp(name)), $cnt($xavp(root=>field))"},
 	}
 }
 
@@ -158,7 +158,18 @@ func (m *mod) bindCount(e route.Env, r *route.VarRef) (route.Getter, route.Sette
 			return func(c *route.Ctx) route.Value { return route.Int(int64(c.AVPs.Count(a.text, a.id))) }, nil, nil
 		}
 	}
-	return nil, nil, fmt.Errorf("got (%s), want an AVP: the other lists are not there yet", r.Inner)
+	for kind, p := range map[route.XKind]string{route.XAVP: "xavp(", route.XAVI: "xavi(", route.XAVU: "xavu("} {
+		s, ok := strings.CutPrefix(strings.TrimPrefix(inner, "$"), p)
+		if !ok || !strings.HasSuffix(s, ")") {
+			continue
+		}
+		x, err := parseXRef(e, kind, s[:len(s)-1])
+		if err != nil {
+			return nil, nil, err
+		}
+		return func(c *route.Ctx) route.Value { return route.Int(int64(c.AVPs.XCount(x.eval(c)))) }, nil, nil
+	}
+	return nil, nil, fmt.Errorf("got (%s), want $avp(name), $xavp(name), $xavi(name) or $xavu(name)", r.Inner)
 }
 
 func (m *mod) paramAliases(v modules.Value) error {

@@ -11,6 +11,7 @@ import (
 
 	"kahea/cfglang/route"
 	"kahea/modules"
+	"kahea/shm"
 )
 
 func init() {
@@ -18,8 +19,10 @@ func init() {
 }
 
 var (
-	_ modules.Module  = (*mod)(nil)
-	_ modules.Setuper = (*mod)(nil)
+	_ modules.Module       = (*mod)(nil)
+	_ modules.Setuper      = (*mod)(nil)
+	_ modules.Initer       = (*mod)(nil)
+	_ modules.WorkerIniter = (*mod)(nil)
 )
 
 type mod struct {
@@ -27,6 +30,9 @@ type mod struct {
 	slots   []*slot       // script variables met before Setup
 	sets    []varset      // modparam varset
 	aliases map[string]avpName
+	shared  []*shv  // $shv met so far
+	list    *shared // nil until Init
+	arena   *shm.Arena
 }
 
 func (m *mod) Exports() modules.Exports {
@@ -34,21 +40,17 @@ func (m *mod) Exports() modules.Exports {
 		Params: []modules.Param{
 			{Name: "varset", Func: m.paramVarset, Type: modules.StrParam, Doc: `start value of a $var: "name=s:text" or "name=i:1"`},
 			{Name: "avp_aliases", Func: m.paramAliases, Type: modules.StrParam, Doc: `other names of AVPs: "alias=s:name;alias2=i:5"`},
-			{Name: "shvset", Func: notYet, Type: modules.StrParam, Doc: "$shv is not there yet"},
+			{Name: "shvset", Func: m.paramShared, Type: modules.StrParam, Doc: `start value of a $shv: "name=s:text" or "name=i:1"`},
 		},
-		Funcs: m.funcs(),
+		Funcs: append(m.funcs(), xavpFuncs()...),
 		Trans: transformations(),
 	}
-	for _, l := range [][]route.Var{m.scriptVars(), m.avpVars(), uriVars(), dstVars(), branchVars(), flagVars(), headerVars(), addressVars(), authVars(),
+	for _, l := range [][]route.Var{m.scriptVars(), m.avpVars(), xavpVars(), m.sharedVars(), uriVars(), dstVars(), branchVars(), flagVars(), headerVars(), addressVars(), authVars(),
 		messageVars(), networkVars(), m.processVars(), timeVars(), constVars()} {
 		x.Vars = append(x.Vars, l...)
 	}
 	return x
 }
-
-var errNotYet = errors.New("not there yet")
-
-func notYet(modules.Value) error { return errNotYet }
 
 func (m *mod) Setup(h *modules.Host) error {
 	m.h = h
@@ -62,6 +64,11 @@ func (m *mod) Setup(h *modules.Host) error {
 	}
 	return nil
 }
+
+// Init and InitWorker open the shared variables: in main before the children, and in each of these.
+func (m *mod) Init(h *modules.Host) error { return m.openShared(h.Arena) }
+
+func (m *mod) InitWorker(h *modules.Host, _ int) error { return m.openShared(h.Arena) }
 
 var (
 	errWantString = errors.New("a string is needed")

@@ -1,0 +1,178 @@
+package pv
+
+import (
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+
+	"kahea/cfglang/route"
+	"kahea/sipparse"
+)
+
+func xavpVars() []route.Var {
+	return []route.Var{
+		{Name: "xavp", Bind: bindXAVP(route.XAVP), Doc: "structured attribute of the transaction: $xavp(root), $xavp(root[0]=>field[0]); without the root's index assigning makes a new root"},
+		{Name: "xavi", Bind: bindXAVP(route.XAVI), Doc: "as $xavp, names in any case"},
+		{Name: "xavu", Bind: bindXAVP(route.XAVU), Doc: "as $xavp with one value a name: $xavu(name), $xavu(root=>field)"},
+	}
+}
+
+// xref is a reference to a structured attribute; the indexes may be variables.
+type xref struct {
+	route.XRef
+	rootPV, fieldPV *route.PV
+}
+
+var errOuterIndex = errors.New("the index stands in the parentheses: (name[0]) or (root[0]=>field[0])")
+
+func parseXRef(e route.Env, kind route.XKind, s string) (*xref, error) {
+	root, field, hasField := strings.Cut(s, "=>")
+	x := &xref{XRef: route.XRef{Kind: kind}}
+	var err error
+	if x.Root, x.RootAt, x.rootPV, err = parseXName(e, root); err != nil {
+		return nil, err
+	}
+	x.FieldAt.None = true
+	if hasField {
+		if x.Field, x.FieldAt, x.fieldPV, err = parseXName(e, field); err != nil {
+			return nil, err
+		}
+	}
+	if kind == route.XAVU && (!x.RootAt.None || !x.FieldAt.None) {
+		return nil, errIndex
+	}
+	return x, nil
+}
+
+func parseXName(e route.Env, s string) (name []byte, at route.XIndex, v *route.PV, err error) {
+	s = strings.TrimSpace(s)
+	n, rest, indexed := strings.Cut(s, "[")
+	n = strings.TrimSpace(n)
+	switch {
+	case n == "":
+		return nil, at, nil, errWantName
+	case strings.HasPrefix(n, "$"):
+		return nil, at, nil, fmt.Errorf("%q: names in variables are not there", n)
+	case strings.Contains(n, "=>"):
+		return nil, at, nil, fmt.Errorf("%q: there are two levels", s)
+	}
+	if !indexed {
+		return []byte(n), route.XIndex{None: true}, nil, nil
+	}
+	idx, ok := strings.CutSuffix(strings.TrimSpace(rest), "]")
+	idx = strings.TrimSpace(idx)
+	switch {
+	case !ok:
+		err = fmt.Errorf("missing ']' in %q", s)
+	case idx == "*":
+		at.All = true
+	case strings.HasPrefix(idx, "$"):
+		v, err = e.ParsePV(idx)
+	default:
+		if at.N, err = strconv.Atoi(idx); err != nil {
+			err = fmt.Errorf("index %q is no number, variable or *", idx)
+		}
+	}
+	return []byte(n), at, v, err
+}
+
+// eval is the reference with its indexes read.
+func (x *xref) eval(c *route.Ctx) *route.XRef {
+	if x.rootPV != nil {
+		n, _ := x.rootPV.Get(c).Number()
+		x.RootAt.N = int(n)
+	}
+	if x.fieldPV != nil {
+		n, _ := x.fieldPV.Get(c).Number()
+		x.FieldAt.N = int(n)
+	}
+	return &x.XRef
+}
+
+func bindXAVP(kind route.XKind) func(route.Env, *route.VarRef) (route.Getter, route.Setter, error) {
+	return func(e route.Env, r *route.VarRef) (route.Getter, route.Setter, error) {
+		if r.Index.Kind != route.NoIndex {
+			return nil, nil, errOuterIndex
+		}
+		x, err := parseXRef(e, kind, r.Inner)
+		if err != nil {
+			return nil, nil, err
+		}
+		return func(c *route.Ctx) route.Value { return c.AVPs.XGet(c, x.eval(c)) },
+			func(c *route.Ctx, v route.Value) error { return c.AVPs.XSet(c, x.eval(c), v) }, nil
+	}
+}
+
+func xavpFuncs() []route.Func {
+	child := func(name string, kind route.XKind, num bool, doc string) route.Func {
+		args := "sss"
+		if num {
+			args = "ssi"
+		}
+		return route.Func{Name: name, Args: args, From: route.AnyRoute, Doc: doc, Run: func(c *route.Ctx, a *route.Args) int {
+			root, ok1 := a.Str(c, 0)
+			field, ok2 := a.Str(c, 1)
+			v, ok3 := route.Null, false
+			if num {
+				var n int64
+				n, ok3 = a.Int(c, 2)
+				v = route.Int(n)
+			} else {
+				var b []byte
+				b, ok3 = a.Str(c, 2)
+				v = route.Str(b)
+			}
+			if !ok1 || !ok2 || !ok3 || len(root) == 0 || len(field) == 0 {
+				return -1
+			}
+			if err := c.AVPs.XChild(c, kind, root, field, v); err != nil {
+				c.Error("%s: %v", name, err)
+				return -1
+			}
+			return 1
+		}}
+	}
+	return []route.Func{
+		child("xavp_child_seti", route.XAVP, true, "set a field of the newest root to a number"),
+		child("xavp_child_sets", route.XAVP, false, "set a field of the newest root to a text"),
+		child("xavi_child_seti", route.XAVI, true, "as xavp_child_seti"),
+		child("xavi_child_sets", route.XAVI, false, "as xavp_child_sets"),
+		{Name: "xavp_params_explode", Args: "ss", From: route.AnyRoute, Doc: "make a root whose fields are the parameters of a list: a=1;b=2", Run: explodeParams},
+	}
+}
+
+func explodeParams(c *route.Ctx, a *route.Args) int {
+	list, ok1 := a.Str(c, 0)
+	root, ok2 := a.Str(c, 1)
+	if !ok1 || !ok2 || len(list) == 0 || len(root) == 0 {
+		return -1
+	}
+	r := route.XRef{Root: root, RootAt: route.XIndex{None: true}, FieldAt: route.XIndex{None: true}}
+	if err := explode(c, &r, sipparse.Params(list)); err != nil {
+		c.Error("xavp_params_explode: %v", err)
+		return -1
+	}
+	if r.Field == nil {
+		return -1
+	}
+	return 1
+}
+
+// explode goes from the last parameter to the first, so that the first stands in front.
+func explode(c *route.Ctx, r *route.XRef, p sipparse.ParamIter) error {
+	if !p.Next() {
+		return nil
+	}
+	name, v := p.Name, p.Value
+	if err := explode(c, r, p); err != nil {
+		return err
+	}
+	if n := len(v); n > 1 && v[0] == '"' && v[n-1] == '"' {
+		v = v[1 : n-1]
+	}
+	r.Field = name
+	err := c.AVPs.XSet(c, r, route.Str(v))
+	r.RootAt.None = false // the rest goes into the root that the last one has made
+	return err
+}
