@@ -1,9 +1,6 @@
 package main
 
 import (
-	"os"
-
-	"kahea/cfglang/diag"
 	"kahea/cfglang/log"
 	"kahea/cfglang/route"
 )
@@ -50,6 +47,3 @@ func (s *server) workerOneInit() error {
 	})
 	return err
 }
-
-// writeDiagnostics prints a run's diagnostics on standard error.
-func writeDiagnostics(d *diag.List) { d.Write(os.Stderr, colourTerminal()) }

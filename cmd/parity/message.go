@@ -79,14 +79,6 @@ func (m *message) method() string {
 	return s
 }
 
-func (m *message) uri() string {
-	w := strings.Fields(m.First)
-	if len(w) < 2 {
-		return ""
-	}
-	return w[1]
-}
-
 func (m *message) add(name, value string) { m.Headers = append(m.Headers, header{name, value}) }
 
 // apply makes the edits of a step.
