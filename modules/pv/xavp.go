@@ -113,7 +113,8 @@ func xavpFuncs() []route.Func {
 		return route.Func{Name: name, Args: args, From: route.AnyRoute, Doc: doc, Run: func(c *route.Ctx, a *route.Args) int {
 			root, ok1 := a.Str(c, 0)
 			field, ok2 := a.Str(c, 1)
-			v, ok3 := route.Null, false
+			var v route.Value
+			var ok3 bool
 			if num {
 				var n int64
 				n, ok3 = a.Int(c, 2)
