@@ -93,3 +93,15 @@ func TestGroupVariableErrors(t *testing.T) {
 		})
 	}
 }
+
+// A group that the configuration declares is known to selects and to the commands.
+func TestGroupIsKnown(t *testing.T) {
+	c, d := loadText(t, "g.n = 1\nloadmodule \"pv\"\nrequest_route { cfg_reset(\"g\"); if (cfg_select(\"g\", $rU)) exit; $var(x) = @cfg_get.g.n + @cfg_selected.g; exit; }\n")
+	if p, _ := c.compile(); p == nil || d.HasErrors() {
+		var b strings.Builder
+		if err := d.Write(&b, false); err != nil {
+			t.Fatal(err)
+		}
+		t.Errorf("the configuration was refused:\n%s", b.String())
+	}
+}
