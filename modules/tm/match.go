@@ -207,8 +207,11 @@ func (m *mod) lookup(c *route.Ctx) (t *cell, e2e bool) {
 }
 
 // newTransaction makes a cell of the request in hand and links it. found is true when another process was faster (or it is a
-// retransmission): c.Trans is then that one.
+// retransmission): c.Trans is then that one. A request with a line that is no header field gets none, as no reply could be made of it.
 func (m *mod) newTransaction(c *route.Ctx) (t *cell, found bool, err error) {
+	if c.Msg.Complete() != sipparse.OK {
+		return nil, false, errBadRequest
+	}
 	hash, ok := hashOf(&c.Msg)
 	v, e := c.Msg.Via1()
 	if !ok || e != sipparse.OK {

@@ -1,6 +1,8 @@
 package tm
 
 import (
+	"errors"
+
 	"kahea/cfglang/log"
 	"kahea/cfglang/route"
 	"kahea/sipparse"
@@ -36,6 +38,9 @@ func (m *mod) relay(c *route.Ctx, forced *route.Target) int {
 		if t, found, err = m.newTransaction(c); err != nil {
 			c.SetError(route.Status(err))
 			c.Logf(log.Err, "tm", "t_relay: %v", err)
+			if errors.Is(err, errBadRequest) {
+				return -400 // Kamailio's E_BAD_REQ
+			}
 			return -1
 		}
 		if found {

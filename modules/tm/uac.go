@@ -15,6 +15,7 @@ var (
 	errCanceled      = errors.New("the transaction is cancelled")
 	errNoBranch      = errors.New("no branch to send to")
 	errDropped       = errors.New("dropped by branch_route")
+	errBadRequest    = errors.New("a line of the request is no header field")
 )
 
 // forward adds a branch for the R-URI, if it was not used yet, and for each additional branch, then sends them (t_forward_nonack).
