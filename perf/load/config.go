@@ -28,6 +28,7 @@ type Config struct {
 	Scenario Scenario
 
 	Sources int          // sockets of the UAC, each with a port of its own; over TCP connections (default 32)
+	UASes   int          // sockets of the UAS, one after the other for each source (default 8)
 	Local   []netip.Addr // addresses of the sources, in turn (default 127.0.0.1)
 
 	Window int     // saturated: transactions outstanding at most (default 200)
@@ -57,6 +58,7 @@ func (c *Config) defaults() error {
 		}
 	}
 	def(&c.Sources, 32)
+	def(&c.UASes, 8)
 	def(&c.Window, 200)
 	def(&c.Users, 10000)
 	def(&c.Expires, 3600)
@@ -72,8 +74,8 @@ func (c *Config) defaults() error {
 	if c.Count == 0 && c.Duration == 0 {
 		return fmt.Errorf("a run without a bound: want a count or a duration")
 	}
-	if c.Window > maxSlots || c.Sources > 4096 || c.Window < 1 || c.Sources < 1 {
-		return fmt.Errorf("window %d, sources %d: want 1 to %d, 1 to 4096", c.Window, c.Sources, maxSlots)
+	if c.Window > maxSlots || c.Sources > 4096 || c.UASes > 4096 || c.Window < 1 || c.Sources < 1 || c.UASes < 1 {
+		return fmt.Errorf("window %d, sources %d, UAS %d: want 1 to %d, 1 to 4096, 1 to 4096", c.Window, c.Sources, c.UASes, maxSlots)
 	}
 	for _, s := range Scenarios() {
 		if s == c.Scenario {

@@ -20,6 +20,10 @@ type flow struct {
 	accept bool   // a listening socket: no messages, connections
 	sentBy string // address and port as text
 
+	far     string // a source: address and port of its UAS
+	user    string // a source: user of its UAS
+	contact string // a UAS: its Contact line
+
 	// Datagrams that wait to be sent: n of out, whose texts are in slots of buf.
 	out []mmsghdr
 	iov []unix.Iovec

@@ -77,16 +77,16 @@ func testLoop(t *testing.T, s Scenario) (*loop, *flow) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	l.branch, l.via, l.uasAddr = []byte("branch="+l.branchPrefix()), []byte("Via: SIP/2.0/UDP "), "127.0.0.1:7000"
-	l.uasContact = "Contact: <sip:uas@127.0.0.1:7000>\r\n"
+	l.branch, l.via = []byte("branch="+l.branchPrefix()), []byte("Via: SIP/2.0/UDP ")
 	f := newDatagramFlow(-1)
-	f.sentBy = "127.0.0.1:6000"
+	f.sentBy, f.user, f.far = "127.0.0.1:6000", "uas0", "127.0.0.1:7000"
+	f.contact = "Contact: <sip:uas@127.0.0.1:7000>\r\n"
 	f.up = l.first(f)
 	l.sources = []*flow{f}
 	return l, f
 }
 
-// put takes the messages out of a flow.
+// taken takes the messages out of a flow.
 func taken(f *flow) (out []string) {
 	for i := range f.n {
 		out = append(out, string(f.buf[i*maxMessage:i*maxMessage+int(f.iov[i].Len)]))
@@ -174,7 +174,7 @@ func TestCallThatFails(t *testing.T) {
 	invite := taken(f)[0]
 	l.message(f, response(invite, "486 Busy Here", ""))
 	got := taken(f)
-	if len(got) != 1 || !strings.HasPrefix(got[0], "ACK sip:uas@127.0.0.1:7000 SIP/2.0\r\n") {
+	if len(got) != 1 || !strings.HasPrefix(got[0], "ACK sip:uas0@127.0.0.1:7000 SIP/2.0\r\n") {
 		t.Fatalf("a 486 made %q, want ACK to the INVITE's URI", got)
 	}
 	branch := func(s string) string {

@@ -28,10 +28,10 @@ type loop struct {
 	inIov   [batch]unix.Iovec
 	inBuf   []byte
 
-	server, uasAddr string
-	uasContact      string // the UAS's Contact line
-	branch          []byte // "branch=" and what all branches begin with
-	via             []byte // of requests in dialogs, up to sent-by
+	server string
+	uases  []string // addresses
+	branch []byte   // "branch=" and what all branches begin with
+	via    []byte   // of requests in dialogs, up to sent-by
 
 	slots   []slot
 	spare   []int // free slots, the last one first
@@ -107,8 +107,10 @@ func (l *loop) open() (err error) {
 		return fmt.Errorf("epoll: %w", err)
 	}
 	if l.cfg.uas() {
-		if err := l.openUAS(); err != nil {
-			return err
+		for range l.cfg.UASes {
+			if err := l.openUAS(); err != nil {
+				return err
+			}
 		}
 	}
 	for i := range l.cfg.Sources {
@@ -116,11 +118,16 @@ func (l *loop) open() (err error) {
 		if err != nil {
 			return err
 		}
+		if n := len(l.uases); n > 0 {
+			f.user, f.far = fmt.Sprintf("uas%d", i%n), l.uases[i%n]
+		}
 		l.sources = append(l.sources, f)
 	}
 	if l.cfg.Scenario == Lookup {
-		if err := l.registerUAS(); err != nil {
-			return err
+		for i, a := range l.uases {
+			if err := l.registerUAS(fmt.Sprintf("uas%d", i), a); err != nil {
+				return err
+			}
 		}
 	}
 	via, _ := l.transport()
@@ -133,7 +140,6 @@ func (l *loop) open() (err error) {
 
 func (l *loop) openUAS() error {
 	local := netip.AddrPortFrom(l.cfg.Local[0], 0)
-	_, param := l.transport()
 	var f *flow
 	if l.cfg.TCP {
 		fd, err := listenTCP(local)
@@ -152,8 +158,7 @@ func (l *loop) openUAS() error {
 	if err := l.add(f); err != nil {
 		return err
 	}
-	l.uasAddr = f.sentBy
-	l.uasContact = "Contact: <sip:uas@" + f.sentBy + param + ">\r\n"
+	l.uases = append(l.uases, f.sentBy)
 	return nil
 }
 
@@ -181,12 +186,16 @@ func (l *loop) add(f *flow) error {
 		return err
 	}
 	f.sentBy = a.String()
+	if f.uas {
+		_, param := l.transport()
+		f.contact = "Contact: <sip:uas@" + f.sentBy + param + ">\r\n"
+	}
 	l.watch(f, unix.EPOLL_CTL_ADD, unix.EPOLLIN)
 	return l.err
 }
 
-// registerUAS registers the UAS at the server, over a socket of its own, so that Lookup finds it.
-func (l *loop) registerUAS() error {
+// registerUAS registers user, whose UAS is at addr, at the server, over a socket of its own, so that Lookup finds it.
+func (l *loop) registerUAS(user, addr string) error {
 	_, param := l.transport()
 	c, err := net.Dial("udp4", l.server)
 	if err != nil {
@@ -194,9 +203,9 @@ func (l *loop) registerUAS() error {
 	}
 	defer c.Close()
 	me := c.LocalAddr().String()
-	req := fmt.Sprintf("REGISTER sip:%s SIP/2.0\r\nVia: SIP/2.0/UDP %s;branch=z9hG4bKuas%08x\r\nMax-Forwards: 70\r\nFrom: <sip:uas@%s>;tag=1\r\n"+
-		"To: <sip:uas@%s>\r\nCall-ID: uas-%08x\r\nCSeq: 1 REGISTER\r\nContact: <sip:uas@%s%s>\r\nExpires: 3600\r\nContent-Length: 0\r\n\r\n",
-		l.server, me, l.run, l.server, l.server, l.run, l.uasAddr, param)
+	req := fmt.Sprintf("REGISTER sip:%s SIP/2.0\r\nVia: SIP/2.0/UDP %s;branch=z9hG4bKuas%08x\r\nMax-Forwards: 70\r\nFrom: <sip:%s@%s>;tag=1\r\n"+
+		"To: <sip:%s@%s>\r\nCall-ID: %s-%08x\r\nCSeq: 1 REGISTER\r\nContact: <sip:uas@%s%s>\r\nExpires: 3600\r\nContent-Length: 0\r\n\r\n",
+		l.server, me, l.run, user, l.server, user, l.server, user, l.run, addr, param)
 	var b [maxMessage]byte
 	for range 10 {
 		if _, err := c.Write([]byte(req)); err != nil {

@@ -125,14 +125,14 @@ func (l *loop) first(f *flow) template {
 		from = to
 		extra = fmt.Sprintf("Contact: <sip:u{user}@%s%s>\r\nExpires: %d\r\n", f.sentBy, param, l.cfg.Expires)
 	case Message:
-		method, uri, body = "MESSAGE", "sip:uas@"+l.uasAddr+param, "hello from load"
-		to, extra = "<sip:uas@"+l.server+">", "Content-Type: text/plain\r\n"
+		method, uri, body = "MESSAGE", "sip:"+f.user+"@"+f.far+param, "hello from load"
+		to, extra = "<sip:"+f.user+"@"+l.server+">", "Content-Type: text/plain\r\n"
 	case Call, Ring, Lookup:
-		method, uri, body = "INVITE", "sip:uas@"+l.uasAddr+param, sdp
+		method, uri, body = "INVITE", "sip:"+f.user+"@"+f.far+param, sdp
 		if l.cfg.Scenario == Lookup {
-			uri = "sip:uas@" + l.server
+			uri = "sip:" + f.user + "@" + l.server
 		}
-		to = "<sip:uas@" + l.server + ">"
+		to = "<sip:" + f.user + "@" + l.server + ">"
 		extra = "Contact: <sip:load@" + f.sentBy + param + ">\r\nContent-Type: application/sdp\r\n"
 	}
 	return newTemplate(method + " " + uri + " SIP/2.0\r\n" +

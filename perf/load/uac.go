@@ -164,7 +164,7 @@ func (l *loop) confirm(n int, s *slot, m []byte) {
 	})
 	l.routes = routes
 	if len(target) == 0 {
-		target = []byte("sip:uas@" + l.uasAddr)
+		target = []byte("sip:" + s.flow.user + "@" + s.flow.far)
 	}
 	s.ack = l.within(s.ack[:0], "ACK", kindAck, n, s, target, from, to, callID)
 	s.bye = l.within(s.bye[:0], "BYE", kindBye, n, s, target, from, to, callID)

@@ -60,7 +60,7 @@ func (l *loop) answer(f *flow, m []byte, status string, dialog bool) {
 		}
 	}
 	if dialog {
-		b = append(b, l.uasContact...)
+		b = append(b, f.contact...)
 	}
 	b = append(b, "Content-Length: 0\r\n\r\n"...)
 	if err := l.put(f, b); err != nil {

@@ -36,6 +36,7 @@ func run(args []string) error {
 	f.StringVarP(&scenario, "scenario", "S", "options", fmt.Sprint(load.Scenarios()))
 	f.BoolVarP(&c.TCP, "tcp", "t", false, "TCP instead of UDP")
 	f.IntVar(&c.Sources, "sources", 32, "sockets of the UAC, over TCP connections")
+	f.IntVar(&c.UASes, "uas", 8, "sockets of the UAS")
 	f.StringSliceVar(&local, "local", nil, "addresses of the sources, in turn (default 127.0.0.1)")
 	f.IntVarP(&c.Window, "window", "w", 200, "saturated: transactions outstanding at most")
 	f.Float64VarP(&c.Rate, "rate", "r", 0, "paced: transactions a second; 0: saturated")
