@@ -177,7 +177,12 @@ func report(groups []*group, verdicts [][]verdict, known map[string]bool, verbos
 			fmt.Printf("--- UNKNOWN %s: docs/differences.md names it, but there is no such case\n", id)
 		}
 	}
-	fmt.Printf("%d cases, %d differences\n", cases, differences)
+	named := differences - unnamed
+	fmt.Printf("%d cases, %d differences", cases, unnamed)
+	if named > 0 {
+		fmt.Printf(" (and %d that docs/differences.md names)", named)
+	}
+	fmt.Println()
 	if bad > 0 {
 		return errParity
 	}
