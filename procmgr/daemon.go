@@ -65,6 +65,9 @@ func Detach(o DaemonOptions) (parent bool, code int, err error) {
 	return true, failedStart, nil
 }
 
+// IsDetached says whether this process is the one that Detach has started, before Enter.
+func IsDetached() bool { return os.Getenv(daemonMarker) != "" }
+
 // Daemon is what a running server has taken on by Enter.
 type Daemon struct {
 	o      DaemonOptions

@@ -88,6 +88,15 @@ func (s *spawner) start(h hello, name string, env []string, stdio [3]uintptr, ar
 }
 
 // environ is what a child sees: main's environment, what the options add, and the marker.
+// Dup duplicates a descriptor, closed on exec: for descriptors that become the Manager's (Proc.Fds) while somebody else keeps the first.
+func Dup(fd int) (int, error) {
+	n, err := unix.FcntlInt(uintptr(fd), unix.F_DUPFD_CLOEXEC, 0)
+	if err != nil {
+		return -1, fmt.Errorf("duplicate descriptor %d: %w", fd, err)
+	}
+	return n, nil
+}
+
 func environ(extra []string) []string {
 	var env []string
 	procs := false

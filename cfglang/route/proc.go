@@ -33,6 +33,8 @@ type Proc struct {
 	OnRequest, OnReply []func(c *Ctx) bool
 	AfterScript        []func(c *Ctx)
 	Responses          []func(c *Ctx) bool
+	// SendFailed is told of a message that could not be sent after Host.Send had taken it (a connect that was refused); b is valid during the call.
+	SendFailed []func(b []byte)
 
 	// RecordRoute makes the Record-Route lines of a request that leaves by the socket out (module rr).
 	RecordRoute func(c *Ctx, out *Socket) []byte

@@ -31,7 +31,9 @@ func runMain(o *options) (code int, err error) {
 		return exitError, err
 	}
 	d.Write(os.Stderr, colourTerminal())
-	printSockets(s.Endpoints, s.Aliases)
+	if !procmgr.IsDetached() { // the process that was called has printed them
+		printSockets(s.Endpoints, s.Aliases)
+	}
 	if o.Check {
 		fmt.Fprintln(os.Stderr, "config file ok, exiting...")
 		return 0, nil
@@ -120,7 +122,12 @@ func (s *server) start() (code int, err error) {
 	if _, _, err := shm.Root[wheels](s.arena, "wheels"); err != nil {
 		return exitError, err
 	}
-	s.host.KeepFile = func(name string, fd int) { s.kept = append(s.kept, keptFD{name, fd}) }
+	var keepErr error
+	s.host.KeepFile = func(name string, fd int) {
+		own, err := procmgr.Dup(fd) // the manager closes its own at the end, the module the first
+		keepErr = errors.Join(keepErr, err)
+		s.kept = append(s.kept, keptFD{name, own})
+	}
 	id, err := procmgr.LookupIdentity(s.par.User, s.par.Group)
 	if err != nil {
 		return exitError, err
@@ -142,6 +149,9 @@ func (s *server) start() (code int, err error) {
 		}
 	}
 	defer s.closeModules()
+	if keepErr != nil {
+		return exitError, keepErr
+	}
 	if dm.NoFork {
 		if err := s.onlyFirstUDP(); err != nil {
 			return exitError, err

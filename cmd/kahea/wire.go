@@ -109,6 +109,11 @@ func (h *wire) Failed(p sipparse.Proto, conn uint32, _ int, dst netip.AddrPort, 
 		line, _, _ := bytes.Cut(b, []byte("\r\n"))
 		h.s.proc.Log.Printf(log.Err, "<core>: ", "send over %s to %s (connection %d) failed: %v: %q", p, dst, conn, err, line)
 	}
+	if len(b) > 0 {
+		for _, f := range h.s.proc.SendFailed {
+			f(b)
+		}
+	}
 }
 
 var _ reactor.Handler = (*wire)(nil)

@@ -70,6 +70,7 @@ type mod struct {
 	parsed    sipparse.Msg // for building ACK and CANCEL
 	noEdits   edit.List
 	upstream  sipparse.Msg // for relaying a stored reply
+	lost      sipparse.Msg // a request that could not be sent
 }
 
 // root is the entry to the module's shared memory.
@@ -146,6 +147,7 @@ func (m *mod) Setup(h *modules.Host) error {
 	h.Timer(kindCancel, m.onCancelTimer)
 	h.Responses = append(h.Responses, m.response)
 	h.AfterScript = append(h.AfterScript, m.afterScript)
+	h.SendFailed = append(h.SendFailed, m.sendFailed)
 	return nil
 }
 

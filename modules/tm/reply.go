@@ -363,6 +363,8 @@ func (m *mod) localFinal(p *route.Proc, o shm.Off, t *cell, code int, reason str
 		code, reason = m.par.reply408, m.par.reply408Reason
 	case code == 487:
 		reason = "Request Terminated"
+	case code == 477:
+		reason = "Unfortunately error on sending to next hop occurred (477/TM)"
 	case code == 500:
 		reason = "Server Internal Error"
 	default:

@@ -302,3 +302,26 @@ func (m *mod) resend(bo shm.Off, b *branch) {
 		m.h.Logf(log.Err, "tm", "retransmission to %s: %v", d.Addr, err)
 	}
 }
+
+// sendFailed ends the branch whose request could not be sent although Send had taken it: a connection that was refused.
+func (m *mod) sendFailed(b []byte) {
+	msg := &m.lost
+	if msg.Parse(b) != sipparse.OK || msg.Line.IsReply {
+		return
+	}
+	switch msg.Line.Method {
+	case sipparse.CANCEL, sipparse.ACK:
+		msg.Buf = nil
+		return
+	}
+	o, i, ok := m.findReply(msg)
+	msg.Buf = nil
+	if !ok {
+		return
+	}
+	t := m.cell(o)
+	if bo, br := m.branchAt(t, i); br != nil {
+		m.fakeReply(m.h.Proc, o, t, bo, br, 477)
+	}
+	m.unref(o, t)
+}
