@@ -74,6 +74,13 @@ func openUDP(l Listener, o Options) (int, error) {
 	if have, err := unix.GetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_RCVBUF); err == nil && have < o.RcvBuf {
 		s.opt("receive buffer", unix.SOL_SOCKET, unix.SO_RCVBUF, o.RcvBuf)
 	}
+	// a busy worker waits in recvmmsg itself; every other call on the socket says MSG_DONTWAIT
+	if s.err == nil {
+		tv := unix.NsecToTimeval(recvWait)
+		if s.err = unix.SetsockoptTimeval(fd, unix.SOL_SOCKET, unix.SO_RCVTIMEO, &tv); s.err == nil {
+			s.err = unix.SetNonblock(fd, false)
+		}
+	}
 	if s.err == nil {
 		s.err = bind(fd, l)
 	}
@@ -83,6 +90,9 @@ func openUDP(l Listener, o Options) (int, error) {
 	}
 	return fd, nil
 }
+
+// recvWait is how long a busy worker waits for a datagram before it looks at what else gnet watches, in ns; the kernel rounds it up to its clock tick.
+const recvWait = 2_000_000
 
 // Probe binds each address once without SO_REUSEPORT and closes it again, so that a second server on the same address is an error at start. Port 0 is skipped.
 func Probe(ls []Listener, o Options) error {

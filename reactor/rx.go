@@ -162,7 +162,7 @@ func (r *rx) swap(slot int, k *Packet) bool {
 }
 
 // receive fills up to all slots from fd without waiting; it returns how many. The batch before must be answered.
-func (r *rx) receive(fd int) int {
+func (r *rx) receive(fd int, wait bool) int {
 	r.h.Delivered = uint32(len(r.msgs))
 	for i := range r.used {
 		m := &r.msgs[i]
@@ -172,8 +172,12 @@ func (r *rx) receive(fd int) int {
 	}
 	r.used = 0
 	r.h.Delivered = 0 // from here on what stands in a slot exists nowhere else
-	// Raw: the call does not wait, and a system call that gives the P away costs more than this one does.
-	n, _, e := unix.RawSyscall6(unix.SYS_RECVMMSG, uintptr(fd), uintptr(unsafe.Pointer(&r.msgs[0])), uintptr(len(r.msgs)), unix.MSG_DONTWAIT, 0, 0)
+	// Raw: the call does not wait, or at most recvWait, and a system call that gives the P away costs more than this one does.
+	flags := uintptr(unix.MSG_DONTWAIT)
+	if wait {
+		flags = unix.MSG_WAITFORONE
+	}
+	n, _, e := unix.RawSyscall6(unix.SYS_RECVMMSG, uintptr(fd), uintptr(unsafe.Pointer(&r.msgs[0])), uintptr(len(r.msgs)), flags, 0, 0)
 	if e != 0 {
 		return 0
 	}

@@ -127,7 +127,13 @@ func (w *Worker) put(b []byte, src netip.AddrPort) {
 // drain handles one batch of fd and returns how many datagrams it took.
 func (w *Worker) drain(fd int) int {
 	r := w.rx
-	n := r.receive(fd)
+	wait := w.waitIn && fd == w.sock
+	w.waitIn = false
+	n := r.receive(fd, wait)
+	if wait {
+		w.state.Store(running)
+		w.clock()
+	}
 	for i := range n {
 		w.one(i, r.time(i))
 	}

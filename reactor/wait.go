@@ -55,6 +55,16 @@ func (w *Worker) wait(e *engine) bool {
 		ready := w.poll(most, busy > 0)
 		return !ready
 	}
+	// With traffic the datagrams are what matters: the wait is recvmmsg's own, which saves a system call a message. What else may be ready (the doorbell, gnet's
+	// queue) is looked at every recvWait.
+	if w.rx != nil && busy > 0 && most > 2*recvWait {
+		if w.mono-w.looked < recvWait {
+			w.waitIn = true
+			return true
+		}
+		w.looked = w.mono
+		most = 0
+	}
 	// A UDP or plain worker's loop gives gnet no tasks, so the one edge-triggered descriptor in gnet's set stays silent, and its events may be taken away:
 	// whatever else is ready shows again.
 	switch fd := w.epollWait(most, busy > 0); fd {

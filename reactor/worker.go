@@ -91,6 +91,8 @@ type Worker struct {
 	tick              uint64 // last tick told
 	traffic           int64  // mono time of the last message
 	ep                int    // gnet's epoll descriptor
+	waitIn            bool   // the next drain of the own socket waits for a datagram
+	looked            int64  // mono time of the last look at gnet's set
 	pfd               unix.PollFd
 	pts               unix.Timespec
 	event             unix.EpollEvent
