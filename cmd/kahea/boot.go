@@ -108,6 +108,7 @@ func (s *server) start() (code int, err error) {
 		return exitError, err
 	}
 	defer daemon.Close()
+	defer startProfile(s.Options.Profile, "main")()
 	if s.arena, err = shm.Create(int64(s.par.ShmSize)<<20, kind); err != nil {
 		return exitError, fmt.Errorf("shared memory of %d MB: %w", s.par.ShmSize, err)
 	}

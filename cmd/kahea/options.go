@@ -158,6 +158,12 @@ func parseArgs(args []string, w io.Writer) (*options, error) {
 	if !validProfile(o.Profile) {
 		return bad("--profile %s: want cpu, mem, mutex or trace, and =DIR if you like", o.Profile)
 	}
+	if kind, dir, _ := strings.Cut(o.Profile, "="); kind != "" {
+		if dir == "" {
+			dir = "profiles"
+		}
+		o.Profile = kind + "=" + absolute(dir) // the server changes its working directory
+	}
 	if o.set["tcp-children"] && o.NoTCP {
 		return bad("-N with TCP disabled (-T)")
 	}

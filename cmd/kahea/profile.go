@@ -15,10 +15,7 @@ func startProfile(what, desc string) (stop func()) {
 	if what == "" {
 		return func() {}
 	}
-	kind, dir, ok := strings.Cut(what, "=")
-	if !ok {
-		dir = "profiles"
-	}
+	kind, dir, _ := strings.Cut(what, "=")
 	name := strings.Map(func(r rune) rune {
 		if r == ' ' || r == '/' || r == ':' {
 			return '_'
