@@ -59,7 +59,7 @@ parity-deps:
 parity: build parity-deps ## compare what kahea and Debian's kamailio send on the same cases
 	@$(GO) run ./cmd/parity $(ARGS)
 
-bench: build ## CPU per transaction beside Kamailio's, where it is installed
+bench: build ## CPU per transaction beside Kamailio's, where it is installed (ARGS=... for perf/bench, ARGS=-h lists them)
 	@$(GO) run ./perf/bench $(ARGS)
 
 gen: ## write generated files
