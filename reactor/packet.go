@@ -70,6 +70,12 @@ type Handler interface {
 	Tick(now uint64) // every 1/16 s of monotonic time while the worker lives; now counts ticks of 1/16 s since the epoch chosen by main
 }
 
+// Rester is implemented by a Handler that does not need every tick while there is no traffic: NextTick says which one it needs next. It runs on the loop. A tick
+// that is told late is told once.
+type Rester interface {
+	NextTick(now uint64) uint64
+}
+
 // Failer is implemented by a Handler that wants to know what could not be sent. It runs on the loop; b is valid during the call. For UDP sock and dst are
 // those of SendUDP; for TCP conn is the connection, or 0 when none was made.
 type Failer interface {

@@ -39,9 +39,16 @@ func (w *Worker) serve(e *engine) {
 	}
 }
 
+// longestRest is how many ticks an idle loop sleeps at most: a second, so that its heart is heard.
+const longestRest = 16
+
 // wait waits for more, at most until the next tick; false: back to gnet.
 func (w *Worker) wait(e *engine) bool {
-	tick := (int64(w.tick)+1)*tickTime + w.sh.root.Epoch - w.mono
+	next := w.tick + 1
+	if w.rester != nil && w.mono >= w.traffic+w.o.IdleAfter && len(w.old) == 0 && (w.tcp == nil || len(w.tcp.list) == 0 && len(w.tcp.untold) == 0) {
+		next = min(max(w.rester.NextTick(w.tick), next), w.tick+longestRest)
+	}
+	tick := int64(next)*tickTime + w.sh.root.Epoch - w.mono
 	busy := w.traffic + w.o.IdleAfter - w.mono
 	most := max(tick, 0)
 	if busy > 0 {

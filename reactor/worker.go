@@ -47,6 +47,9 @@ type Config struct {
 	Log func(text string)
 }
 
+// Ticks is the timer clock as of the last wake-up or message; on the loop.
+func (w *Worker) Ticks() uint64 { return w.ticks() }
+
 // Stats are counters of one worker.
 type Stats struct {
 	Received   uint64 // messages handed to the Handler
@@ -75,6 +78,7 @@ type Worker struct {
 	o      Options
 	h      Handler
 	failer Failer
+	rester Rester
 	sh     *shared
 
 	state    atomic.Int32
@@ -122,6 +126,7 @@ type Worker struct {
 func NewWorker(c Config, h Handler) (*Worker, error) {
 	w := &Worker{c: c, o: c.Options.withDefaults(), h: h, sock: -1, ep: -1, noSource: noSource(), t0: time.Now()}
 	w.failer, _ = h.(Failer)
+	w.rester, _ = h.(Rester)
 	w.onRecord = w.record
 	if w.c.Log == nil {
 		w.c.Log = func(string) {}

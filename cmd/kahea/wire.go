@@ -20,8 +20,7 @@ type wire struct {
 	w     *reactor.Worker
 	pkt   *reactor.Packet // in hand
 	keep  func() func()   // bound once, so that a message costs no closure
-	ticks uint64
-	slow  bool // this process runs the periodic functions
+	slow  bool            // this process runs the periodic functions
 	names *resolve.Resolver
 	procs *procmgr.Procs
 }
@@ -54,7 +53,6 @@ func (h *wire) Receive(p *reactor.Packet) reactor.Verdict {
 
 // Tick advances the process's timing wheel and says that the process lives.
 func (h *wire) Tick(now uint64) {
-	h.ticks = now
 	h.procs.Beat()
 	h.s.proc.Advance(now)
 	if h.slow {
@@ -82,7 +80,7 @@ func (h *wire) Send(d route.Dest, b []byte) error {
 func (h *wire) Await(wait, done func())                 { h.w.Await(wait, done) }
 func (h *wire) AddAlias(conn uint32, port uint16) error { return h.w.AddAlias(conn, port) }
 func (h *wire) Now() int64                              { return h.w.Now() }
-func (h *wire) Ticks() uint64                           { return h.ticks }
+func (h *wire) Ticks() uint64                           { return h.w.Ticks() }
 
 func (h *wire) Resolve(host []byte, v6 bool) (netip.Addr, bool, func() (netip.Addr, error)) {
 	name := string(host)
@@ -116,6 +114,21 @@ func (h *wire) Failed(p sipparse.Proto, conn uint32, _ int, dst netip.AddrPort, 
 	}
 }
 
+// NextTick is when the process has something to do without traffic: its next timer, its next periodic function.
+func (h *wire) NextTick(now uint64) uint64 {
+	next := now + 16
+	if due, ok := h.s.proc.Wheel.NextDue(h.s.arena); ok {
+		next = min(next, due)
+	}
+	if h.slow {
+		for i := range h.s.beat {
+			next = min(next, h.s.beat[i].next)
+		}
+	}
+	return next
+}
+
 var _ reactor.Handler = (*wire)(nil)
+var _ reactor.Rester = (*wire)(nil)
 var _ reactor.Failer = (*wire)(nil)
 var _ route.Host = (*wire)(nil)
