@@ -9,6 +9,7 @@ import (
 	"net"
 	"net/netip"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -228,7 +229,11 @@ func TestTCP(t *testing.T) {
 	})
 	t.Run("slow reader", func(t *testing.T) {
 		c := connect(t, s.tcp)
+		c.ask("ECHO 4", "")
 		c.send("BIG 30000000", "")
+		s.until(t, "connection given up", func(cs []ConnInfo) bool { // read only then: a reader that keeps up gets everything
+			return !slices.ContainsFunc(cs, func(i ConnInfo) bool { return i.Src.String() == c.LocalAddr().String() })
+		})
 		n, err := io.Copy(io.Discard, c.r)
 		if n >= 30000000 || err != nil {
 			t.Errorf("%d bytes came, %v: the write queue has no limit", n, err)
