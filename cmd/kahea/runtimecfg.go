@@ -205,6 +205,10 @@ func (r *runtimeConfig) Set(group, name string, v modules.Value) error {
 		return fmt.Errorf("variable %s.%s not found", group, name)
 	}
 	t := &r.vars[i]
+	if t.from != nil && !(group == "core" && name == "debug") {
+		// Nothing reads a changed value of the others yet; to store it would be to accept and ignore it.
+		return fmt.Errorf("variable %s.%s can not be changed while the server runs yet", group, name)
+	}
 	if t.isStr {
 		if v.IsInt {
 			v.Str = strconv.Itoa(v.Int)

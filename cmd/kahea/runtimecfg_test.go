@@ -54,7 +54,8 @@ func TestGroupVariables(t *testing.T) {
 		{"number to a text", "g", "s", num(12), false, str("12")},
 		{"empty text", "g", "s", str(""), false, str("")},
 		{"text too long", "g", "s", str(strings.Repeat("x", maxRuntimeText+1)), true, str("")},
-		{"core parameter", "core", "mem_summary", num(3), false, num(3)},
+		{"core parameter that nothing reads again", "core", "mem_summary", num(3), true, num(7)},
+		{"core parameter", "core", "debug", num(3), false, num(3)},
 	} {
 		t.Run(x.name, func(t *testing.T) {
 			if x.variable == "mem_summary" && get("core", "mem_summary") != num(7) {
