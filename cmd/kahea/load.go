@@ -171,7 +171,7 @@ func (c *config) groupVar(g *syntax.GroupVar) {
 	default:
 		for _, l := range c.loaded {
 			if l.Name == g.Group {
-				if err := setParam(l.Table.Params, &syntax.ModParam{Name: g.Name, Value: g.Value}); err != nil {
+				if err := modules.SetParam(l.Table.Params, g.Name, modules.Value{Str: g.Value.Str, Int: int(g.Value.Int), IsInt: g.Value.Kind == syntax.IntValue}); err != nil {
 					c.diag.Errorf(g.Pos, "module %s: %v", l.Name, err)
 				}
 				return
@@ -260,7 +260,7 @@ func (c *config) modParam(p *syntax.ModParam) {
 			continue
 		}
 		found = true
-		if err := setParam(l.Table.Params, p); err != nil {
+		if err := modules.SetParam(l.Table.Params, p.Name, modules.Value{Str: p.Value.Str, Int: int(p.Value.Int), IsInt: p.Value.Kind == syntax.IntValue}); err != nil {
 			dg := diag.Diagnostic{Pos: p.NamePos, Summary: fmt.Sprintf("module %s: %v", l.Name, err)}
 			var names []string
 			for i := range l.Table.Params {
@@ -276,41 +276,6 @@ func (c *config) modParam(p *syntax.ModParam) {
 		dg := diag.Diagnostic{Pos: p.ModulePos, Summary: fmt.Sprintf("modparam: no module matching %q is loaded", p.Module), Detail: "loadmodule has to stand above"}
 		c.diag.Add(dg)
 	}
-}
-
-func setParam(table []modules.Param, p *syntax.ModParam) error {
-	isInt := p.Value.Kind == syntax.IntValue
-	for i := range table {
-		t := &table[i]
-		if t.Name != p.Name {
-			continue
-		}
-		switch {
-		case t.Int != nil:
-			if !isInt {
-				return fmt.Errorf("parameter %s wants a number, got %q", p.Name, p.Value.Str)
-			}
-			n := int(p.Value.Int)
-			if (t.Min != 0 || t.Max != 0) && (n < t.Min || n > t.Max) {
-				return fmt.Errorf("parameter %s: got %d, want %d to %d", p.Name, n, t.Min, t.Max)
-			}
-			*t.Int = n
-		case t.Str != nil:
-			if isInt {
-				return fmt.Errorf("parameter %s wants a string, got %d", p.Name, p.Value.Int)
-			}
-			*t.Str = p.Value.Str
-		default:
-			if t.Type == modules.StrParam && isInt || t.Type == modules.IntParam && !isInt {
-				return fmt.Errorf("parameter %s: wrong type of value", p.Name)
-			}
-			if err := t.Func(modules.Value{Str: p.Value.Str, Int: int(p.Value.Int), IsInt: isInt}); err != nil {
-				return fmt.Errorf("parameter %s: %w", p.Name, err)
-			}
-		}
-		return nil
-	}
-	return fmt.Errorf("there is no parameter %q", p.Name)
 }
 
 // overrides applies what the command line wins with (core.md 1.1, pass 4).

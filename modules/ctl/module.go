@@ -46,11 +46,11 @@ func (m *mod) Exports() modules.Exports {
 			}, Doc: "text protocol over a fifo (not there yet)"},
 			{Name: "mode", Int: &m.mode, Max: 0o777, Doc: "permissions of unix sockets, 0600"},
 			{Name: "user", Type: modules.AnyParam, Func: func(v modules.Value) (err error) {
-				m.user, err = userID(v)
+				m.user, err = v.UserID()
 				return err
 			}, Doc: "owner of unix sockets, the process's user by default"},
 			{Name: "group", Type: modules.AnyParam, Func: func(v modules.Value) (err error) {
-				m.group, err = groupID(v)
+				m.group, err = v.GroupID()
 				return err
 			}, Doc: "group of unix sockets, the process's group by default"},
 			{Name: "autoconversion", Int: &m.autoconversion, Max: 1, Doc: "1: numbers and texts are converted where a command wants the other, 0"},

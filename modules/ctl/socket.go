@@ -5,11 +5,8 @@ import (
 	"fmt"
 	"net"
 	"os"
-	"os/user"
 	"strconv"
 	"strings"
-
-	"kahea/modules"
 )
 
 // defaultPort is where kamcmd looks when none is given.
@@ -158,26 +155,4 @@ func take(c interface {
 }) (*os.File, error) {
 	f, err := c.File()
 	return f, errors.Join(err, c.Close())
-}
-
-func userID(v modules.Value) (int, error) {
-	if v.IsInt {
-		return v.Int, nil
-	}
-	u, err := user.Lookup(v.Str)
-	if err != nil {
-		return -1, err
-	}
-	return strconv.Atoi(u.Uid)
-}
-
-func groupID(v modules.Value) (int, error) {
-	if v.IsInt {
-		return v.Int, nil
-	}
-	g, err := user.LookupGroup(v.Str)
-	if err != nil {
-		return -1, err
-	}
-	return strconv.Atoi(g.Gid)
 }

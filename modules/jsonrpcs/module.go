@@ -8,9 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"os/user"
 	"path/filepath"
-	"strconv"
 	"strings"
 
 	"kahea/cfglang/log"
@@ -80,13 +78,13 @@ func (m *mod) Exports() modules.Exports {
 			{Name: "transport", Type: modules.IntParam, Func: m.setTransport, Doc: "bits: 2 fifo, 4 datagram (1 http and 8 tcp are not there yet); 0: all that are there; default 6"},
 			{Name: "fifo_name", Str: &m.fifo.name, Doc: "path of the fifo, relative to the run directory; empty: none"},
 			{Name: "fifo_mode", Int: &m.fifo.mode, Max: 0o777, Doc: "its permissions, 0660"},
-			{Name: "fifo_user", Type: modules.AnyParam, Func: owner(&m.fifo.user, userID), Doc: "its owner, the process's user by default"},
-			{Name: "fifo_group", Type: modules.AnyParam, Func: owner(&m.fifo.group, groupID), Doc: "its group"},
+			{Name: "fifo_user", Type: modules.AnyParam, Func: owner(&m.fifo.user, modules.Value.UserID), Doc: "its owner, the process's user by default"},
+			{Name: "fifo_group", Type: modules.AnyParam, Func: owner(&m.fifo.group, modules.Value.GroupID), Doc: "its group"},
 			{Name: "fifo_reply_dir", Str: &m.replyDir, Doc: "directory of the reply fifos, with the slash at its end; /tmp/"},
 			{Name: "dgram_socket", Str: &m.dgram.name, Doc: "path of the datagram socket, relative to the run directory, or udp:host:port; empty: none"},
 			{Name: "dgram_mode", Int: &m.dgram.mode, Max: 0o777, Doc: "its permissions, 0660"},
-			{Name: "dgram_user", Type: modules.AnyParam, Func: owner(&m.dgram.user, userID), Doc: "its owner, the process's user by default"},
-			{Name: "dgram_group", Type: modules.AnyParam, Func: owner(&m.dgram.group, groupID), Doc: "its group"},
+			{Name: "dgram_user", Type: modules.AnyParam, Func: owner(&m.dgram.user, modules.Value.UserID), Doc: "its owner, the process's user by default"},
+			{Name: "dgram_group", Type: modules.AnyParam, Func: owner(&m.dgram.group, modules.Value.GroupID), Doc: "its group"},
 			{Name: "dgram_workers", Int: &m.workers, Min: 1, Max: 64, Doc: "processes that serve the datagram socket, 1"},
 			{Name: "dgram_timeout", Int: &m.timeout, Min: 1, Max: 1 << 20, Doc: "ms that a response may take to be sent, 2000"},
 		},
@@ -273,26 +271,4 @@ func (m *mod) bindReply(_ route.Env, r *route.VarRef) (route.Getter, route.Sette
 		}, nil, nil
 	}
 	return nil, nil, fmt.Errorf("inner name %q: want code, text or body", r.Inner)
-}
-
-func userID(v modules.Value) (int, error) {
-	if v.IsInt {
-		return v.Int, nil
-	}
-	u, err := user.Lookup(v.Str)
-	if err != nil {
-		return -1, err
-	}
-	return strconv.Atoi(u.Uid)
-}
-
-func groupID(v modules.Value) (int, error) {
-	if v.IsInt {
-		return v.Int, nil
-	}
-	g, err := user.LookupGroup(v.Str)
-	if err != nil {
-		return -1, err
-	}
-	return strconv.Atoi(g.Gid)
 }

@@ -142,41 +142,13 @@ func (l *loader) modParam(p *syntax.ModParam) {
 			continue
 		}
 		found = true
-		if err := setParam(d.Table.Params, p); err != nil {
+		if err := modules.SetParam(d.Table.Params, p.Name, modules.Value{Str: p.Value.Str, Int: int(p.Value.Int), IsInt: p.Value.Kind == syntax.IntValue}); err != nil {
 			l.diag.Errorf(p.NamePos, "module %s: %v", d.Name, err)
 		}
 	}
 	if !found {
 		l.diag.Errorf(p.ModulePos, "modparam: no module matching %q is loaded", p.Module)
 	}
-}
-
-func setParam(table []modules.Param, p *syntax.ModParam) error {
-	isInt := p.Value.Kind == syntax.IntValue
-	n := int(p.Value.Int)
-	for i := range table {
-		t := &table[i]
-		switch {
-		case t.Name != p.Name:
-			continue
-		case t.Int != nil && isInt:
-			if (t.Min != 0 || t.Max != 0) && (n < t.Min || n > t.Max) {
-				return fmt.Errorf("parameter %s: got %d, want %d to %d", p.Name, n, t.Min, t.Max)
-			}
-			*t.Int = n
-			return nil
-		case t.Str != nil && !isInt:
-			*t.Str = p.Value.Str
-			return nil
-		case t.Func != nil && (t.Type == modules.AnyParam || (t.Type == modules.IntParam) == isInt):
-			if err := t.Func(modules.Value{Str: p.Value.Str, Int: n, IsInt: isInt}); err != nil {
-				return fmt.Errorf("parameter %s: %w", p.Name, err)
-			}
-			return nil
-		}
-		return fmt.Errorf("parameter %s: wrong type of value", p.Name)
-	}
-	return fmt.Errorf("there is no parameter %q", p.Name)
 }
 
 func (l *loader) compiler() *compile.Compiler {
