@@ -107,7 +107,9 @@ func Funcs() []route.Func {
 			return 1
 		}},
 		{Name: "error", Args: "SS", From: route.AnyRoute, Core: true, Doc: "log an error", Run: func(c *route.Ctx, a *route.Args) int {
-			c.P.Log.Printf(log.Notice, "<core>: ", "error(%q, %q) not implemented", a.At(0).Text, a.At(1).Text)
+			if c.P.Log.On(log.Notice) { // all that Kamailio's error() does
+				c.P.Log.Printf(log.Notice, "<core>: ", "error(%q, %q) not implemented", a.At(0).Text, a.At(1).Text)
+			}
 			return 1
 		}},
 		{Name: "exec", Args: "S", From: route.AnyRoute, Core: true, Doc: "run a shell command and wait for it, without blocking the worker", Run: func(c *route.Ctx, a *route.Args) int {
