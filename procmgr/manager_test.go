@@ -230,7 +230,7 @@ func TestChildSeesWhatMainHandedDown(t *testing.T) {
 	s.Add(Proc{Desc: "udp receiver child=0 sock=127.0.0.1:5060", Kind: "udp", Rank: 1, Arg: 4, Arg2: 5, Fds: []int{pipe[1]}})
 	s.run(t)
 	defer s.end(t, 0)
-	want := `slot=1 gen=0 kind=udp arg=4/5 rank=1 config="request_route {}\n" fds=1 hand=0 restarted=false procs=2`
+	want := `slot=1 gen=0 kind=udp arg=4/5 rank=1 config="request_route {}\n" fds=1 hand=0 restarted=false procs=1`
 	if got := wait(t, s.said); got != want {
 		t.Errorf("child says\n%s, want\n%s", got, want)
 	}
@@ -320,7 +320,7 @@ func TestRestart(t *testing.T) {
 	if got, want := wait(t, died), "b 2 killed by signal 9 (SIGKILL)"; got != want {
 		t.Errorf("died %q, want %q", got, want)
 	}
-	want := `slot=2 gen=1 kind=plain arg=0/0 rank=0 config="" fds=0 hand=2 restarted=true procs=2`
+	want := `slot=2 gen=1 kind=plain arg=0/0 rank=0 config="" fds=0 hand=2 restarted=true procs=1`
 	if got := wait(t, s.said); got != want {
 		t.Errorf("successor says\n%s, want\n%s", got, want)
 	}

@@ -87,7 +87,6 @@ func (s *spawner) start(h hello, name string, env []string, stdio [3]uintptr, ar
 	return pid, c, nil
 }
 
-// environ is what a child sees: main's environment, what the options add, and the marker.
 // Dup duplicates a descriptor, closed on exec: for descriptors that become the Manager's (Proc.Fds) while somebody else keeps the first.
 func Dup(fd int) (int, error) {
 	n, err := unix.FcntlInt(uintptr(fd), unix.F_DUPFD_CLOEXEC, 0)
@@ -97,6 +96,7 @@ func Dup(fd int) (int, error) {
 	return n, nil
 }
 
+// environ is what a child sees: main's environment, what the options add, and the marker.
 func environ(extra []string) []string {
 	var env []string
 	procs := false
@@ -108,7 +108,7 @@ func environ(extra []string) []string {
 		env = append(env, e)
 	}
 	if !procs {
-		env = append(env, "GOMAXPROCS=2") // one P for the loop, one for goroutines that wait (design.md 3, Waiting)
+		env = append(env, "GOMAXPROCS=1") // the loop's; see reactor's wait.go
 	}
 	return append(env, marker+"=1")
 }

@@ -91,6 +91,10 @@ func (e *engine) arm() error {
 	if w.ep = findEpoll(e.bellFd); w.ep < 0 {
 		return fmt.Errorf("epoll set of descriptor %d: %w", e.bellFd, errPlace)
 	}
+	var err error
+	if w.rest, err = newRest(w.ep); err != nil {
+		return err
+	}
 	if w.tcp != nil {
 		w.tcp.start()
 	}

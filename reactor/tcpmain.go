@@ -17,6 +17,9 @@ import (
 type tcpMain struct {
 	w        *Worker
 	ep       int
+	rest     *rest
+	evs      [64]unix.EpollEvent
+	n        int // events in evs
 	bell     int
 	listen   map[int]int // descriptor -> listener index
 	workers  []*tcpPeer
@@ -24,6 +27,7 @@ type tcpMain struct {
 	connects map[int]*connecting // by descriptor
 
 	accepting bool
+	sweep     uint64 // tick of the next look at rows that never came to their owner
 }
 
 type tcpPeer struct {
@@ -90,6 +94,9 @@ func (w *Worker) runTCPMain() error {
 		return fmt.Errorf("epoll: %w", err)
 	}
 	defer m.close()
+	if m.rest, err = newRest(m.ep); err != nil {
+		return err
+	}
 	watch := func(fd int, ev uint32) {
 		if err == nil {
 			err = unix.EpollCtl(m.ep, unix.EPOLL_CTL_ADD, fd, &unix.EpollEvent{Events: ev, Fd: int32(fd)})
@@ -127,25 +134,26 @@ func (w *Worker) runTCPMain() error {
 }
 
 func (m *tcpMain) loop() error {
-	w := m.w
-	var evs [64]unix.EpollEvent
+	w, look := m.w, m.look
 	for !w.stopping.Load() {
 		w.state.Store(running)
 		w.clock()
 		w.turn()
-		left := (int64(w.tick)+1)*tickTime + w.sh.root.Epoch - w.mono
+		next := w.tick + 1
+		if w.rester != nil && len(m.connects) == 0 {
+			next = min(max(w.rester.NextTick(w.tick), next), w.tick+longestRest)
+		}
+		left := int64(next)*tickTime + w.sh.root.Epoch - w.mono
 		w.state.Store(resting)
 		if w.nposts.Load() > 0 {
 			left = 0
 		}
-		n, err := unix.EpollWait(m.ep, evs[:], int(max(0, left+999_999)/1e6))
+		m.n = 0
+		m.rest.wait(left, look)
 		w.state.Store(running)
 		w.clock()
-		if err != nil && !errors.Is(err, unix.EINTR) {
-			return fmt.Errorf("epoll wait: %w", err)
-		}
-		for i := range max(n, 0) {
-			fd := int(evs[i].Fd)
+		for i := range m.n {
+			fd := int(m.evs[i].Fd)
 			if fd == m.bell {
 				w.hush(fd)
 			} else if sock, ok := m.listen[fd]; ok {
@@ -160,6 +168,16 @@ func (m *tcpMain) loop() error {
 	return nil
 }
 
+// look takes what is ready, without waiting.
+func (m *tcpMain) look() bool {
+	n, _, errno := unix.RawSyscall6(unix.SYS_EPOLL_PWAIT, uintptr(m.ep), uintptr(unsafe.Pointer(&m.evs)), uintptr(len(m.evs)), 0, 0, 0)
+	if errno != 0 { // EINTR: what is ready stays so
+		n = 0
+	}
+	m.n = int(n)
+	return n > 0
+}
+
 func (m *tcpMain) close() {
 	for _, h := range m.fds {
 		unix.Close(h.fd)
@@ -169,12 +187,14 @@ func (m *tcpMain) close() {
 	}
 	closeAll(m.w.c.Fds)
 	unix.Close(m.bell)
+	m.rest.close()
 	unix.Close(m.ep)
 }
 
 // tick gives up connects that take too long, and rows of connections that never came to their owner (a TCP main that died in between).
 func (m *tcpMain) tick() {
-	if t := m.w.sh.conns; m.w.tick%64 == 0 {
+	if t := m.w.sh.conns; m.w.tick >= m.sweep {
+		m.sweep = m.w.tick + 64
 		t.lock()
 		for i := range t.rows {
 			if c := &t.rows[i]; c.ID != 0 && c.State == ConnPending && c.Expires < m.w.mono {

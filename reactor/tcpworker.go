@@ -21,6 +21,7 @@ type tcpWorker struct {
 	w         *Worker
 	eng       *engine
 	unix      *net.UnixConn
+	unixFd    int32
 	wg        sync.WaitGroup
 	enrolling atomic.Int32 // connections on their way into gnet: no busy waiting meanwhile, see serve
 
@@ -80,7 +81,16 @@ func (w *Worker) bootTCPWorker() error {
 		c.Close()
 		return fmt.Errorf("socket to tcp main is a %T: %w", c, unix.EINVAL)
 	}
-	w.tcp = &tcpWorker{w: w, unix: u, conns: map[uint32]*tconn{}, early: map[uint32][]early{}}
+	raw, err := u.SyscallConn()
+	fd := int32(-1)
+	if err == nil {
+		err = raw.Control(func(n uintptr) { fd = int32(n) })
+	}
+	if err != nil {
+		u.Close()
+		return fmt.Errorf("descriptor of the socket to tcp main: %w", err)
+	}
+	w.tcp = &tcpWorker{w: w, unix: u, unixFd: fd, conns: map[uint32]*tconn{}, early: map[uint32][]early{}}
 	return nil
 }
 

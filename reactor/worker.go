@@ -87,17 +87,22 @@ type Worker struct {
 	posts    []func()
 	running  []func() // the slice that is being run: the two swap
 	nposts   atomic.Int32
+	awaiting atomic.Int32 // functions of Await that run
 	bellW    int
 
 	// only on the loop from here
 	now, mono, t0mono int64
 	t0                time.Time
-	tick              uint64 // last tick told
-	traffic           int64  // mono time of the last message
-	ep                int    // gnet's epoll descriptor
-	waitIn            bool   // the next drain of the own socket waits for a datagram
-	looked            int64  // mono time of the last look at gnet's set
-	pfd               unix.PollFd
+	tick              uint64      // last tick told
+	traffic           int64       // mono time of the last message
+	ep                int         // gnet's epoll descriptor
+	waitIn            bool        // the next drain of the own socket waits for a datagram
+	yielded           int64       // mono time when other goroutines were let run
+	most              int64       // ns that look may wait
+	look, peek        func() bool // lookUp and peekUp
+	rest              *rest
+	looked            int64 // mono time of the last look at gnet's set
+	pfds              [2]unix.PollFd
 	pts               unix.Timespec
 	event             unix.EpollEvent
 
@@ -127,7 +132,7 @@ func NewWorker(c Config, h Handler) (*Worker, error) {
 	w := &Worker{c: c, o: c.Options.withDefaults(), h: h, sock: -1, ep: -1, noSource: noSource(), t0: time.Now()}
 	w.failer, _ = h.(Failer)
 	w.rester, _ = h.(Rester)
-	w.onRecord = w.record
+	w.onRecord, w.look, w.peek = w.record, w.lookUp, w.peekUp
 	if w.c.Log == nil {
 		w.c.Log = func(string) {}
 	}
@@ -226,6 +231,7 @@ func (w *Worker) release() {
 		w.rx.close()
 	}
 	closeAll(w.c.Doorbells)
+	w.rest.close()
 }
 
 // Stop ends Run. Any goroutine.
@@ -247,8 +253,10 @@ func (w *Worker) Post(f func()) {
 
 // Await runs f on another goroutine and then done on the loop. Any goroutine.
 func (w *Worker) Await(f func(), done func()) {
+	w.awaiting.Add(1)
 	go func() {
 		f()
+		w.awaiting.Add(-1)
 		w.Post(done)
 	}()
 }

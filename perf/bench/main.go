@@ -77,6 +77,9 @@ func run(args []string) error {
 	if err := f.Parse(args); err != nil {
 		return err
 	}
+	if f.NArg() > 0 {
+		return fmt.Errorf("argument %q: scenarios are chosen with -s", f.Arg(0))
+	}
 	if o.List {
 		for _, c := range cases() {
 			fmt.Printf("%-16s %s\n", c.Name, c.Doc)
