@@ -61,6 +61,7 @@ type Request struct {
 	// Delayed, when a command sets it, makes the server wait for Reply instead of encoding Out when Run returns.
 	Delayed bool
 	Reply   func()
+	Fault   *Fault // set before Reply when the delayed command has failed
 }
 
 // NextStr is the next parameter as text ("." autoconversion of Kamailio); ok is false when there is none.

@@ -211,6 +211,9 @@ func (s *server) start() (code int, err error) {
 			s.proc.Log.Printf(log.Err, "<core>: ", "%v", err)
 		}
 	})
+	m.Handle(msgAsk, func(slot int, b []byte, _ []int) {
+		s.asked(b, func(p []byte) error { return m.Send(slot, msgAnswer, p) })
+	})
 	read, write, err := reactor.MakeBells(s.Slots)
 	if err != nil {
 		return exitError, err

@@ -18,6 +18,8 @@ import (
 const (
 	msgOpened  = 32 + iota // UDP worker to main: listener index, its descriptors
 	msgDrained             // UDP worker to main
+	msgAsk                 // child to main: a question
+	msgAnswer              // main to child
 )
 
 // Kinds of processes.
@@ -172,6 +174,8 @@ func (s *server) loopChild(ch *procmgr.Child, f childFds) error {
 	s.proc.Host = h
 	s.loop = w.Post
 	ch.Signals(w.Stop, func() { w.Post(s.memoryReport) })
+	s.asking.send = ch.Control.Send
+	ch.Control.Handle(msgAnswer, s.answered)
 	ch.Control.Closed(func(error) { w.Stop() })
 	ch.Control.Serve()
 	if ch.Rank != procmgr.RankNoChildInit {

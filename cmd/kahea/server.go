@@ -47,6 +47,8 @@ type server struct {
 	loop    func(f func()) // set once the process's loop stands
 	fds     map[string]int
 	kept    []keptFD // main: in the order in which modules kept them
+	asking  asking
+	verbs   map[string]verb // main: set before the children start
 }
 
 type keptFD struct {

@@ -14,7 +14,7 @@ func Call(c *modules.RPC, r *modules.Request, done func(f *modules.Fault)) {
 	r.Reply = func() {
 		if !answered {
 			answered = true
-			done(nil)
+			done(r.Fault)
 		}
 	}
 	err := c.Run(r)
