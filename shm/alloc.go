@@ -2,6 +2,7 @@ package shm
 
 import (
 	"fmt"
+	"math/bits"
 	"unsafe"
 )
 
@@ -68,6 +69,8 @@ type freeBlock struct {
 type heapState struct {
 	lock     Mutex
 	intent   uint32 // block that an unfinished Alloc or Free works on
+	_        uint32
+	at       Off    // word that holds, or is to hold, the offset of intent (allocAt, freeLocked); 0 for none
 	start    uint32 // unit number of the first block
 	end      uint32 // unit number of the header behind the last block
 	frags    uint32 // free blocks
@@ -76,7 +79,18 @@ type heapState struct {
 	maxReal  uint64
 	bins     bins
 	overhead uint64 // bytes that are not heap
+	reserve  uint64 // bytes that AllocUnreserved leaves free
+	refused  uint64 // times that it did not get what would have been there
+	sizes    [sizeClasses]sizeRow
 }
+
+// sizeRow is the used blocks of a class: those of more than 2^(i-1) and at most 2^i units.
+type sizeRow struct{ blocks, bytes uint64 }
+
+const sizeClasses = 33
+
+// sizeRow is the class of blocks of size units.
+func (hp *heapState) sizeRow(size uint32) *sizeRow { return &hp.sizes[bits.Len32(size-1)] }
 
 func (a *Arena) formatHeap(from uint64) {
 	hp := &a.h.heap
@@ -135,7 +149,20 @@ func (a *Arena) units(n int) uint32 {
 }
 
 // Alloc returns a block of n usable bytes (n >= 1), 16-byte aligned, contents undefined. ErrNoMemory when none is left, ErrSize when n < 1.
-func (a *Arena) Alloc(n int, t Tag) (Off, error) {
+func (a *Arena) Alloc(n int, t Tag) (Off, error) { return a.alloc(n, t, nil, 0, false) }
+
+// AllocUnreserved is Alloc for what may be refused when memory is short: ErrReserve (which is also ErrNoMemory) when less than the reserve would
+// be left (SetReserve). Every refusal is counted.
+func (a *Arena) AllocUnreserved(n int, t Tag) (Off, error) { return a.alloc(n, t, nil, 0, true) }
+
+// allocAt is Alloc whose result is at *at, which is 0 before, in the same instant in which the block is allocated: a process that dies does not lose
+// it. The first zero bytes are 0 by then.
+func (a *Arena) allocAt(n, zero int, t Tag, at *Off) error {
+	_, err := a.alloc(n, t, at, zero, false)
+	return err
+}
+
+func (a *Arena) alloc(n int, t Tag, at *Off, zero int, unreserved bool) (Off, error) {
 	if n < 1 {
 		return 0, ErrSize
 	}
@@ -150,11 +177,17 @@ func (a *Arena) Alloc(n int, t Tag) (Off, error) {
 		a.unlockHeap()
 		panic(fmt.Sprintf("shm: alloc with tag %d, of which there are %d", t, h.nTags))
 	}
+	if unreserved && uint64(need)*unit+hp.reserve > a.size-hp.real {
+		hp.refused++
+		a.unlockHeap()
+		return 0, ErrReserve
+	}
 	u := a.find(need)
 	if u == 0 {
 		a.unlockHeap()
 		return 0, ErrNoMemory
 	}
+	hp.at = a.offOrNone(at)
 	hp.intent = u
 	a.binRemove(u)
 	b := a.blk(u)
@@ -180,19 +213,41 @@ func (a *Arena) Alloc(n int, t Tag) (Off, error) {
 	row := &h.tags[t&(maxTags-1)]
 	row.blocks++
 	row.bytes += bytes
+	class := hp.sizeRow(b.size)
+	class.blocks++
+	class.bytes += bytes
 	if a.kind == QM {
 		a.setGuard(u, b)
 	}
+	o := Off(uint64(u+1) * unit)
+	if at != nil {
+		clear(a.Bytes(o)[:zero])
+		*at = o
+	}
 	hp.intent = 0
 	a.unlockHeap()
-	return Off(uint64(u+1) * unit), nil
+	return o, nil
+}
+
+// offOrNone is where at lies, 0 for nil.
+func (a *Arena) offOrNone(at *Off) Off {
+	if at == nil {
+		return 0
+	}
+	return a.OffOf(unsafe.Pointer(at))
 }
 
 // Free gives a block back. A double free, a free of what is no block, or a broken guard is reported as a panic with
 // the offset, the tag and the guard's bytes (memory can no longer be trusted).
 func (a *Arena) Free(o Off) {
-	u := uint32(o/unit) - 1
 	a.lockHeap()
+	a.freeLocked(o, nil)
+	a.unlockHeap()
+}
+
+// freeLocked is Free under the allocator's lock. When at is not nil, *at holds o and is 0 from the instant in which the block is free.
+func (a *Arena) freeLocked(o Off, at *Off) {
+	u := uint32(o/unit) - 1
 	hp := &a.h.heap
 	if o%unit != 0 || uint64(o) >= a.size || u < hp.start || u >= hp.end {
 		a.badFree(o, "is no block")
@@ -211,12 +266,16 @@ func (a *Arena) Free(o Off) {
 	if a.kind == QM && !a.guardOK(u, b) {
 		a.badFree(o, "was written beyond its end")
 	}
+	hp.at = a.offOrNone(at)
 	hp.intent = u
 	bytes := uint64(b.size) * unit
 	row := &a.h.tags[b.tag&(maxTags-1)]
 	b.state = stateFree // from here on it is free
 	row.blocks--
 	row.bytes -= bytes
+	class := hp.sizeRow(b.size)
+	class.blocks--
+	class.bytes -= bytes
 	hp.used -= bytes - unit
 	hp.real -= bytes
 
@@ -236,8 +295,10 @@ func (a *Arena) Free(o Off) {
 	b.size = size // one store takes the neighbours in
 	a.blk(u + size).below = size
 	a.binInsert(u)
+	if at != nil {
+		*at = 0
+	}
 	hp.intent = 0
-	a.unlockHeap()
 }
 
 // used is the header of the used block at o, nil when there is none.
@@ -306,7 +367,11 @@ func (a *Arena) broken(u uint32, what string) {
 func (a *Arena) rebuild() {
 	h := a.h
 	hp := &h.heap
+	if hp.intent != 0 && hp.at != 0 {
+		*(*Off)(a.at(hp.at, 8)) = 0 // the block is going to be free
+	}
 	hp.bins = bins{}
+	hp.sizes = [sizeClasses]sizeRow{}
 	hp.frags, hp.used, hp.real = 0, 0, hp.overhead
 	for i := range h.tags {
 		h.tags[i].blocks, h.tags[i].bytes = 0, 0
@@ -331,6 +396,9 @@ func (a *Arena) rebuild() {
 			hp.real += uint64(size) * unit
 			h.tags[b.tag].blocks++
 			h.tags[b.tag].bytes += uint64(size) * unit
+			class := hp.sizeRow(size)
+			class.blocks++
+			class.bytes += uint64(size) * unit
 		} else if last != 0 {
 			f := a.blk(last)
 			f.size += size

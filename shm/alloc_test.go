@@ -17,6 +17,8 @@ func TestNoGoAllocations(t *testing.T) {
 		t.Fatal(err)
 	}
 	ring := must(NewRing(a, 4096, 0))
+	swap := loadSwap(t, a, 100)
+	key, row, sum := make([]byte, 8), pair{}, uint64(0)
 	x, y := []byte("head"), make([]byte, 900)
 	now, n := uint64(0), 0
 	for _, tt := range []struct {
@@ -32,6 +34,14 @@ func TestNoGoAllocations(t *testing.T) {
 		{"Advance", func() { w.Arm(a, o, now+500, 1); now += 600; w.Advance(a, now, func(Off, Kind) { n++ }); w.NextDue(a) }},
 		{"Add", func() { c.Add(k, 1) }},
 		{"Put and Get", func() { ring.Put(a, x, y); ring.Get(a, func(rec []byte) { n += len(rec) }) }},
+		{"Swap.Get", func() { swap.Get(key, &row) }},
+		{"Swap.Read", func() {
+			swap.Read(func(v View[pair]) {
+				v.Each(key, func(p *pair) bool { sum += p.Gen; return true })
+				v.All(func(_ []byte, p *pair) bool { sum += p.Gen; return true })
+				sum += v.Find(key).Gen
+			})
+		}},
 		{"Usage", func() { n += int(a.Usage().Used) }},
 	} {
 		if got := testing.AllocsPerRun(200, tt.f); got != 0 {

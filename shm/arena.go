@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"reflect"
 	"sync"
+	"sync/atomic"
+	"time"
 	"unsafe"
 )
 
@@ -17,6 +19,7 @@ const (
 	maxTags    = 512
 	maxRoots   = 256
 	maxHeld    = 31 // locks that one process holds at once
+	maxPins    = 8  // generations of swap tables that one process reads at once
 	unit       = 16 // bytes; sizes and places of blocks are counted in units
 )
 
@@ -37,8 +40,10 @@ type header struct {
 	reg     Mutex // tags, roots, objects
 	nTags   uint32
 	nRoots  uint32
-	objects Off // newest table, ring or wheel, chained by object.next
-	_       [40]byte
+	objects Off    // newest table, ring or wheel, chained by object.next
+	swaps   Off    // newest swapHead, chained by swapHead.next
+	slots   uint32 // that ever had a process
+	_       [28]byte
 
 	tags  [maxTags]tagRow
 	roots [maxRoots]rootRow
@@ -49,24 +54,26 @@ type header struct {
 type procSlot struct {
 	held [maxHeld]uint64 // offsets of the mutexes that it holds or is about to take
 	_    uint64
+	pins [maxPins]uint64 // offsets of the generations that it reads; on a cache line that others only look at
 }
 
 // Arena is one memory area: a memfd mapped in every process (Create, Attach), or a private one (NewPrivate).
 // All methods may be called from any process and any goroutine unless they say otherwise.
 type Arena struct {
-	base  unsafe.Pointer
-	size  uint64
-	h     *header
-	self  *procSlot
-	me    uint32 // slot+1, as it stands in a mutex's word
-	start uint32 // unit number of the first block
-	span  uint32 // units of the heap
-	kind  Allocator
-	slot  int
-	fd    int
-	mem   []byte
-	types sync.Map // (*T)(nil) -> error or nil: types that New and Root have seen
-	order lockOrder
+	base     unsafe.Pointer
+	size     uint64
+	h        *header
+	self     *procSlot
+	me       uint32 // slot+1, as it stands in a mutex's word
+	start    uint32 // unit number of the first block
+	span     uint32 // units of the heap
+	kind     Allocator
+	slot     int
+	fd       int
+	mem      []byte
+	patience time.Duration // of a reload
+	types    sync.Map      // (*T)(nil) -> error or nil: types that New and Root have seen
+	order    lockOrder
 }
 
 // Create makes a shared arena of size bytes on a fresh memfd (main only). Pages are taken from the system when first touched.
@@ -113,7 +120,12 @@ func Attach(fd int, slot int) (*Arena, error) {
 		return nil, err
 	}
 	a.knowHeap()
-	return a, nil
+	for {
+		n := atomic.LoadUint32(&a.h.slots)
+		if n > uint32(slot) || atomic.CompareAndSwapUint32(&a.h.slots, n, uint32(slot)+1) {
+			return a, nil
+		}
+	}
 }
 
 // NewPrivate makes an arena that only this process sees, with the same allocators (-X, -M).
@@ -134,10 +146,14 @@ func NewPrivate(size int64, k Allocator) (*Arena, error) {
 func newArena(mem []byte, fd, slot int) *Arena {
 	base := unsafe.Pointer(unsafe.SliceData(mem))
 	return &Arena{
-		base: base, size: uint64(len(mem)), mem: mem, fd: fd, slot: slot, me: uint32(slot) + 1,
+		base: base, size: uint64(len(mem)), mem: mem, fd: fd, slot: slot, me: uint32(slot) + 1, patience: swapPatience,
 		h:    (*header)(base),
 		self: (*procSlot)(unsafe.Add(base, slotsOff()+uint64(slot)*uint64(unsafe.Sizeof(procSlot{})))),
 	}
+}
+
+func (a *Arena) procSlot(slot int) *procSlot {
+	return (*procSlot)(unsafe.Add(a.base, slotsOff()+uint64(slot)*uint64(unsafe.Sizeof(procSlot{}))))
 }
 
 func slotsOff() uint64 { return (uint64(unsafe.Sizeof(header{})) + 63) &^ 63 }
@@ -149,7 +165,7 @@ func heapOff(nslots int) uint64 {
 func headerLayout() uint64 {
 	return fingerprint(reflect.TypeFor[header](), reflect.TypeFor[procSlot](), reflect.TypeFor[block](), reflect.TypeFor[freeBlock](),
 		reflect.TypeFor[tableHead](), reflect.TypeFor[bucket](), reflect.TypeFor[ringHead](), reflect.TypeFor[wheelHead](),
-		reflect.TypeFor[Link](), reflect.TypeFor[Timer]())
+		reflect.TypeFor[Link](), reflect.TypeFor[Timer](), reflect.TypeFor[generation](), reflect.TypeFor[chunk](), reflect.TypeFor[record]())
 }
 
 func roundPage(n int64) int64 { return (n + 4095) &^ 4095 }
@@ -171,6 +187,7 @@ func (a *Arena) format(k Allocator, nslots int) {
 	h.size = a.size
 	h.kind = uint32(k)
 	h.nslots = uint32(nslots)
+	h.slots = 1
 	h.reg.SetClass(ClassRegistry)
 	h.tags[0].set("core", "other")
 	h.nTags = 1

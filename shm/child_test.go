@@ -1,6 +1,9 @@
 package shm
 
 import (
+	"cmp"
+	"encoding/binary"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"os"
@@ -60,6 +63,12 @@ func child(role string) {
 		for range 1000 {
 			c.Add(k, 1)
 		}
+	case "swap read":
+		swapReader(a)
+	case "swap hold":
+		swapHolder(a, args[0])
+	case "swap reload":
+		swapReloader(a, must(strconv.Atoi(args[0])))
 	case "write":
 		writer(a, must(strconv.Atoi(args[0])))
 	default:
@@ -75,6 +84,39 @@ type world struct {
 	table  Off
 	wheels [2]Off
 	ring   Off
+}
+
+// pair is a row of the swap table "test.swap"; all rows of a generation have the same Gen.
+type pair struct{ Gen, Not uint64 }
+
+// load fills a generation with n rows.
+func load(b *Builder[pair], n int, gen uint64) error {
+	var key [8]byte
+	for i := range n {
+		binary.LittleEndian.PutUint64(key[:], uint64(i))
+		if err := b.Add(key[:], &pair{gen, ^gen}); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// oneGeneration wants all rows to be of one generation.
+func oneGeneration(v View[pair]) {
+	n, gen := 0, uint64(0)
+	v.All(func(_ []byte, p *pair) bool {
+		if n == 0 {
+			gen = p.Gen
+		}
+		if p.Gen != gen || p.Not != ^gen {
+			panic("rows of several generations")
+		}
+		n++
+		return true
+	})
+	if n != v.Len() {
+		panic("not all rows are there")
+	}
 }
 
 const worldBuckets = 64
@@ -103,6 +145,7 @@ func newWorld(a *Arena) *world {
 	a.TagFor("test", "node")
 	a.TagFor("test", "body")
 	w.table = must(NewTable(a, worldBuckets, tag)).Off()
+	must(OpenSwap[pair](a, "test", "swap"))
 	w.ring = must(NewRing(a, 1<<14, tag)).Off()
 	for i := range w.wheels {
 		w.wheels[i] = must(NewWheel(a, 0, tag)).Off()
@@ -136,7 +179,7 @@ func holder(a *Arena) {
 	a.Lock(&w.lock)
 	tb.Lock(a, 3)
 	a.lockHeap()
-	fmt.Fprint(os.NewFile(1, "stdout"), "held")
+	sayHeld()
 	for {
 		time.Sleep(time.Hour) // until it is killed
 	}
@@ -147,6 +190,7 @@ func hammer(a *Arena, seed uint64, n int) {
 	r := rand.New(rand.NewPCG(seed, uint64(a.Slot())))
 	w := newWorld(a)
 	tb := must(OpenTable(a, w.table))
+	swap := must(OpenSwap[pair](a, "test", "swap"))
 	ring := must(OpenRing(a, w.ring))
 	wheels := [2]Wheel{must(OpenWheel(a, w.wheels[0])), must(OpenWheel(a, w.wheels[1]))}
 	nodeTag, bodyTag := a.TagFor("test", "node"), a.TagFor("test", "body")
@@ -155,7 +199,7 @@ func hammer(a *Arena, seed uint64, n int) {
 	fired := 0
 	fire := func(Off, Kind) { fired++ } // the node may be gone: nothing holds it
 	for ; n != 0; n-- {
-		switch b := r.IntN(worldBuckets); r.IntN(10) {
+		switch b := r.IntN(worldBuckets); r.IntN(12) {
 		case 0, 1, 2: // a new node with a body
 			nr, err := New[node](a, nodeTag)
 			if err != nil {
@@ -210,6 +254,19 @@ func hammer(a *Arena, seed uint64, n int) {
 			w.value++
 			w.again = w.value
 			a.Unlock(&w.lock)
+		case 10:
+			swap.Read(oneGeneration)
+		case 11:
+			rows, gen := r.IntN(30), r.Uint64()
+			err := swap.Reload(func(b *Builder[pair]) error {
+				if err := load(b, rows, gen); err != nil || rows%7 == 0 {
+					return cmp.Or(err, errUnwanted)
+				}
+				return nil
+			})
+			if err != nil && !errors.Is(err, ErrBusy) && !errors.Is(err, ErrNoMemory) && err != errUnwanted {
+				panic(err)
+			}
 		case 8:
 			if a.Slot() == 3 {
 				for range 5 {
@@ -237,6 +294,8 @@ func hammer(a *Arena, seed uint64, n int) {
 		}
 	}
 }
+
+var errUnwanted = errors.New("not wanted after all")
 
 func writer(a *Arena, n int) {
 	w := newWorld(a)

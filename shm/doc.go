@@ -1,5 +1,5 @@
 // Package shm is kahea's memory: one arena shared by all processes (-m), private arenas (-M), the allocators qm, fm and
-// tlsf over them, and what is built of blocks: roots, tables, counters, rings and timing wheels.
+// tlsf over them, and what is built of blocks: roots, tables, swap tables, counters, rings and timing wheels.
 //
 // # Lifetimes
 //
@@ -20,6 +20,16 @@
 //	fm    a list for each size up to 16 KiB, then one to a doubling; the first that fits
 //	tlsf  64 lists to a doubling; the first block of the first list all of whose blocks fit
 //
+// The ledger counts used blocks by tag and by size class. AllocUnreserved leaves a reserve (SetReserve) to those who call Alloc.
+//
+// # Data that is reloaded
+//
+// A Swap is the one way to load rows from outside and to replace them while others read. Its generations hang on a root: present, retired, being built. A reader
+// pins the generation in its process's slot, which nobody else writes, looks again whether it still is the present one, and reads. A reload
+// claims the table, builds in chunks of its own, and swaps the generation in under the table's lock; the retired one goes when no slot has it pinned. The pin is the
+// generation itself and not a number of an epoch: a reader that stays keeps that one generation and no other table's.
+// A generation that is being built, freed or read belongs to the table's root at every instruction (allocAt, freeLocked), so that a death leaves nothing.
+//
 // # Locks
 //
 // A Mutex is a futex word that names its owner's slot. A process lists what it holds in its slot of the arena before it takes it,
@@ -27,7 +37,7 @@
 //
 // Lock order: locks are taken in ascending class, and inside one class in ascending offset. Modules give their locks classes below
 // ClassRegistry (Mutex.SetClass); class 0 is not checked. A table's buckets are ClassBucket unless Table.SetClass says otherwise.
-// Then come the registry (tags, roots), the wheels, the rings, and last the allocator, so that Alloc, Free, Arm, Disarm and Put
+// Then come the registry (tags, roots), the swap tables, the wheels, the rings, and last the allocator, so that Alloc, Free, Arm, Disarm and Put
 // may be called under any other lock. Builds with the tag shmdebug panic where the order is broken.
 //
 // # Death
@@ -39,7 +49,8 @@
 // stored anywhere dies with its process: it stays allocated, visible in the ledger under its tag.
 // A timer stays on its wheel until the moment before its handler is called. A handler that was running when its process died is not run again.
 // A ring's record is there when Put returned; the reader's record is dropped after its callback, so a reader's successor sees it again.
-// Main must call ReleaseLocksOf for a dead process's slot before it gives the slot to another.
+// Main must call ReleaseLocksOf for a dead process's slot before it gives the slot to another. That also frees what the process was building or reading of
+// a swap table, unless the locks that this takes are held by another dead process: then that one's ReleaseLocksOf does it.
 //
 // A fault that this cannot repair (a broken header, guard or list: somebody wrote where he should not) is a panic.
 package shm

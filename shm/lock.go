@@ -28,6 +28,7 @@ type Class uint16
 const (
 	ClassBucket   Class = 100 // of a Table, unless Table.SetClass says otherwise
 	ClassRegistry Class = 60000
+	ClassSwap     Class = 60500
 	ClassWheel    Class = 61000
 	ClassRing     Class = 62000
 	ClassHeap     Class = 65000
@@ -172,7 +173,8 @@ func (a *Arena) unlockUnlisted(m *Mutex) {
 }
 
 // ReleaseLocksOf releases every lock that the dead process in slot held and marks each for repair; main calls it after
-// it reaped the child, and before the slot gets a new one. It repairs the allocator's own state when the process died inside it.
+// it reaped the child, and before the slot gets a new one. It repairs the allocator's own state when the process died inside it, and frees what
+// the process was building or the last to read of swap tables.
 // Returns how many it released.
 func (a *Arena) ReleaseLocksOf(slot int) int {
 	if slot < 0 || slot >= int(a.h.nslots) || slot == a.slot {
@@ -184,7 +186,7 @@ func (a *Arena) ReleaseLocksOf(slot int) int {
 		a.lockHeap() // repairs
 		a.unlockHeap()
 	}
-	ps := (*procSlot)(unsafe.Add(a.base, slotsOff()+uint64(slot)*uint64(unsafe.Sizeof(procSlot{}))))
+	ps := a.procSlot(slot)
 	for i := range ps.held {
 		o := atomic.LoadUint64(&ps.held[i])
 		if o != 0 && o <= a.size-uint64(unsafe.Sizeof(Mutex{})) && a.bury((*Mutex)(unsafe.Add(a.base, o)), slot) {
@@ -192,6 +194,7 @@ func (a *Arena) ReleaseLocksOf(slot int) int {
 		}
 		atomic.StoreUint64(&ps.held[i], 0)
 	}
+	a.releaseSwapsOf(slot)
 	return n
 }
 

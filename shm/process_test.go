@@ -3,7 +3,6 @@ package shm
 import (
 	"bytes"
 	"fmt"
-	"io"
 	"os/exec"
 	"strconv"
 	"testing"
@@ -34,14 +33,7 @@ func TestProcessesLock(t *testing.T) {
 func TestProcessesDeadOwner(t *testing.T) {
 	each(t, 4<<20, func(t *testing.T, a *Arena) {
 		w := newWorld(a)
-		cmd := prepare(t, a, 7, "hold")
-		out := must(cmd.StdoutPipe())
-		if err := cmd.Start(); err != nil {
-			t.Fatal(err)
-		}
-		if _, err := io.ReadFull(out, make([]byte, 4)); err != nil {
-			t.Fatal(err)
-		}
+		cmd := spawnHeld(t, a, 7, "hold")
 		if ok, _ := a.TryLock(&w.lock); ok {
 			t.Fatal("got a lock that the child holds")
 		}
@@ -143,9 +135,20 @@ func empty(t *testing.T, a *Arena, mayLeak int) {
 		t.Errorf("halves are %d and %d", w.value, w.again)
 	}
 	a.Unlock(&w.lock)
+	swap := must(OpenSwap[pair](a, "test", "swap"))
+	a.Sweep()
+	if err := swap.Reload(func(*Builder[pair]) error { return nil }); err != nil {
+		t.Error(err)
+	}
 	sound(t, a)
 	leaked := 0
 	for _, r := range a.Ledger() {
+		if r.Kind == "swap" {
+			if r.Blocks != emptySwap {
+				t.Errorf("an empty swap table has %d blocks, want %d", r.Blocks, emptySwap)
+			}
+			continue
+		}
 		if r.Module == "test" && r.Kind != "world" {
 			leaked += int(r.Blocks)
 		}

@@ -19,10 +19,10 @@ import (
 func TestDeathAtEachInstruction(t *testing.T) {
 	for _, k := range kinds {
 		t.Run(k.String(), func(t *testing.T) {
-			a := newTest(t, 256<<10, k)
+			a := newTest(t, 288<<10, k)
 			stepSetup(a)
-			s := newStepper(t, a)
-			for i, op := range stepOps() {
+			s := newStepper(t, a, "steps")
+			for i, op := range stepOps(nil) {
 				if t.Failed() || k != QM && i == stepAllocs {
 					break // the rest is the same for all
 				}
@@ -46,6 +46,7 @@ type stepWorld struct {
 	table  Off
 	wheels [2]Off
 	ring   Off
+	swapAt uint64 // generation to load
 	blocks [8]Off
 	nodes  [6]Off
 	fired  uint64
@@ -68,6 +69,7 @@ func stepSetup(a *Arena) {
 	for i := range w.wheels {
 		w.wheels[i] = must(NewWheel(a, 0, 0)).Off()
 	}
+	must(OpenSwap[pair](a, "test", "swap"))
 	for i := range w.nodes {
 		w.nodes[i] = must(New[node](a, 0)).Off
 	}
@@ -78,7 +80,8 @@ func stepSetup(a *Arena) {
 
 const stepAllocs = 11 // the first of stepOps are the allocator's
 
-func stepOps() []stepOp {
+// stepOps takes what the child has opened before.
+func stepOps(swap *Swap[pair]) []stepOp {
 	alloc := func(i, n int) func(*Arena, *stepWorld) {
 		return func(a *Arena, w *stepWorld) { w.blocks[i], _ = a.Alloc(n, 0) }
 	}
@@ -114,6 +117,20 @@ func stepOps() []stepOp {
 		return func(a *Arena, w *stepWorld) { Ring{w.ring}.Put(a, []byte("record")[:n]) }
 	}
 	get := func(a *Arena, w *stepWorld) { Ring{w.ring}.Get(a, func([]byte) {}) }
+	reload := func(rows int) func(*Arena, *stepWorld) {
+		return func(a *Arena, w *stepWorld) {
+			w.swapAt++
+			if err := swap.Reload(func(b *Builder[pair]) error { return load(b, rows, w.swapAt) }); err != nil {
+				panic(err)
+			}
+		}
+	}
+	read := func(a *Arena, w *stepWorld) {
+		var p pair
+		if !swap.Get(make([]byte, 8), &p) {
+			panic("no row")
+		}
+	}
 	block, gone := stepCounts{blocks: 1}, stepCounts{blocks: -1}
 	entry, out := stepCounts{entries: 1}, stepCounts{entries: -1}
 	timer, idle := stepCounts{timers: 1}, stepCounts{timers: -1}
@@ -157,6 +174,10 @@ func stepOps() []stepOp {
 		{"put", put(1), stepCounts{records: 1}},
 		{"get", get, stepCounts{records: -1}},
 		{"put of nothing", put(0), stepCounts{records: 1}},
+		{"first load of a swap table", reload(2), stepCounts{blocks: emptySwap + 1}},
+		{"reload", reload(3), stepCounts{}},
+		{"read", read, stepCounts{}},
+		{"reload that empties", reload(0), stepCounts{blocks: -1}},
 	}
 }
 
@@ -164,7 +185,7 @@ func stepOps() []stepOp {
 func stepChild(a *Arena) {
 	runtime.LockOSThread()
 	w := stepRoot(a)
-	for _, op := range stepOps() {
+	for _, op := range stepOps(must(OpenSwap[pair](a, "test", "swap"))) {
 		stopHere()
 		op.f(a, w)
 	}
@@ -177,10 +198,11 @@ func stopHere() {
 
 func init() {
 	// The tracer follows the main thread only; the child's main goroutine must run there.
-	if os.Getenv(childRole) == "steps" {
+	if role := os.Getenv(childRole); role == "steps" || role == "swap steps" {
 		runtime.LockOSThread()
 	}
 	childRoles["steps"] = stepChild
+	childRoles["swap steps"] = swapStepChild
 }
 
 type stepper struct {
@@ -192,9 +214,9 @@ type stepper struct {
 	fd   int
 }
 
-func newStepper(t *testing.T, a *Arena) *stepper {
+func newStepper(t *testing.T, a *Arena, role string) *stepper {
 	runtime.LockOSThread() // ptrace belongs to a thread
-	cmd := prepare(t, a, 1, "steps")
+	cmd := prepare(t, a, 1, role)
 	cmd.Env = append(cmd.Env, "GODEBUG=asyncpreemptoff=1", "GOGC=off")
 	cmd.SysProcAttr.Ptrace = true
 	if err := cmd.Start(); err != nil {
@@ -309,6 +331,11 @@ func (s *stepper) die(name string, n int) (c stepCounts) {
 	for _, r := range b.Ledger() {
 		c.blocks += int(r.Blocks)
 	}
+	swap := must(OpenSwap[pair](b, "test", "swap"))
+	swap.Read(oneGeneration)
+	if err := swap.Reload(func(*Builder[pair]) error { return nil }); err != nil {
+		s.t.Errorf("%s, after instruction %d: %v", name, n, err)
+	}
 	c.entries = Table{w.table, 2}.Count(b)
 	for _, o := range w.wheels {
 		c.timers += Wheel{o}.Len(b)
@@ -337,4 +364,65 @@ func (s *stepper) die(name string, n int) (c stepCounts) {
 		c.records++
 	}
 	return c
+}
+
+// swapStepChild reads a row and stops before each time.
+func swapStepChild(a *Arena) {
+	runtime.LockOSThread()
+	s := must(OpenSwap[pair](a, "test", "swap"))
+	for key := make([]byte, 8); ; {
+		stopHere()
+		var p pair
+		if !s.Get(key, &p) || p.Not != ^p.Gen {
+			panic("a row that never was")
+		}
+	}
+}
+
+// TestReloadAtEachInstruction reloads a table, and writes over all that is free, after each instruction around the one with which a reader says what it reads.
+func TestReloadAtEachInstruction(t *testing.T) {
+	const before, behind = 60, 40
+	a := newTest(t, 288<<10, QM)
+	a.patience = 0
+	swap := loadSwap(t, a, 2)
+	s := newStepper(t, a, "swap steps")
+	step := func() unix.Signal {
+		if err := unix.PtraceSingleStep(s.pid); err != nil {
+			t.Fatal(err)
+		}
+		return s.wait()
+	}
+	pinned := func() bool { return a.procSlot(1).pins[0] != 0 }
+	most := 0
+	for !pinned() {
+		if step() == unix.SIGSTOP {
+			t.Fatal("the child does not say what it reads")
+		}
+		most++
+	}
+	for n := range before + behind {
+		for sig := unix.SIGTRAP; sig != unix.SIGSTOP; sig = s.wait() {
+			if err := unix.PtraceCont(s.pid, 0); err != nil {
+				t.Fatal(err)
+			}
+		}
+		for range max(0, most-before) + n {
+			step()
+		}
+		if err := swap.Reload(func(b *Builder[pair]) error { return load(b, 2, uint64(n)) }); err != nil {
+			t.Fatal(err)
+		}
+		var junk []Off
+		for {
+			o, err := a.Alloc(64, 0)
+			if err != nil {
+				break
+			}
+			copy(a.Bytes(o), bytes.Repeat([]byte{0xff}, 64))
+			junk = append(junk, o)
+		}
+		for _, o := range junk {
+			a.Free(o)
+		}
+	}
 }

@@ -1,6 +1,6 @@
 package shm
 
-// Usage is what core.shmmem prints. All but Fragments are bytes.
+// Usage is what core.shmmem prints. All but Fragments and Refused are bytes.
 type Usage struct {
 	Total       uint64 // size of the arena
 	Free        uint64 // Total - RealUsed
@@ -9,13 +9,16 @@ type Usage struct {
 	MaxUsed     uint64 // the most that RealUsed ever was
 	Fragments   uint64 // free blocks
 	LargestFree uint64 // the most that one Alloc can get
+	Reserve     uint64 // what AllocUnreserved leaves free
+	Refused     uint64 // times that AllocUnreserved refused
 }
 
 // Usage reads the allocator's sums under its lock.
 func (a *Arena) Usage() Usage {
 	a.lockHeap()
 	hp := &a.h.heap
-	u := Usage{Total: a.size, Free: a.size - hp.real, Used: hp.used, RealUsed: hp.real, MaxUsed: hp.maxReal, Fragments: uint64(hp.frags)}
+	u := Usage{Total: a.size, Free: a.size - hp.real, Used: hp.used, RealUsed: hp.real, MaxUsed: hp.maxReal, Fragments: uint64(hp.frags),
+		Reserve: hp.reserve, Refused: hp.refused}
 	if i := hp.bins.last(); i >= 0 {
 		var most uint32
 		for n := hp.bins.heads[i]; n != 0; n = a.blk(n).next {
@@ -50,4 +53,28 @@ func (a *Arena) Ledger() []TagUsage {
 		rows[i].Module, rows[i].Kind = cstr(h.tags[i].module[:]), cstr(h.tags[i].kind[:])
 	}
 	return rows[:n]
+}
+
+// SizeUsage is the use by blocks of more than Max/2 and at most Max bytes, headers included.
+type SizeUsage struct{ Max, Blocks, Bytes uint64 }
+
+// Sizes is the use by size class, smallest first, of one moment; classes without a block are left out.
+func (a *Arena) Sizes() []SizeUsage {
+	var l []SizeUsage
+	a.lockHeap()
+	sizes := a.h.heap.sizes
+	a.unlockHeap()
+	for i, r := range sizes {
+		if r.blocks > 0 {
+			l = append(l, SizeUsage{unit << i, r.blocks, r.bytes})
+		}
+	}
+	return l
+}
+
+// SetReserve keeps percent (0 to 100) of the arena from AllocUnreserved.
+func (a *Arena) SetReserve(percent int) {
+	a.lockHeap()
+	a.h.heap.reserve = a.size / 100 * uint64(percent)
+	a.unlockHeap()
 }

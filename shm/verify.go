@@ -2,6 +2,7 @@ package shm
 
 import (
 	"fmt"
+	"math/bits"
 	"unsafe"
 )
 
@@ -17,7 +18,7 @@ func (f *faults) add(format string, args ...any) {
 }
 
 // Verify walks the whole arena (headers, free lists, guards, ledger sums under the allocator's lock; then roots, and tables, wheels and rings,
-// each under its own locks) and returns every fault that it finds, at most 100. It may run in a live server, where it keeps the allocator's lock for
+// each under its own locks, and swap tables as a reader) and returns every fault that it finds, at most 100. It may run in a live server, where it keeps the allocator's lock for
 // some 5 ms per 100,000 blocks. The caller holds no lock of the arena.
 func (a *Arena) Verify() []error {
 	var f faults
@@ -26,6 +27,7 @@ func (a *Arena) Verify() []error {
 	a.unlockHeap()
 	if len(f) == 0 { // what is built of blocks cannot be trusted when they are not sound
 		a.verifyObjects(&f)
+		a.eachSwap(func(h *swapHead) { a.verifySwap(&f, h) })
 	}
 	return f
 }
@@ -34,6 +36,7 @@ func (a *Arena) verifyHeap(f *faults) {
 	h := a.h
 	hp := &h.heap
 	var rows [maxTags]tagRow
+	var sizes [sizeClasses]sizeRow
 	var used, frags uint64
 	real := hp.overhead
 	below, wasFree := uint32(0), false
@@ -69,6 +72,9 @@ func (a *Arena) verifyHeap(f *faults) {
 			real += size
 			rows[b.tag].blocks++
 			rows[b.tag].bytes += size
+			class := &sizes[bits.Len32(b.size-1)]
+			class.blocks++
+			class.bytes += size
 		default:
 			f.add("block at %#x: state is %#x", at, b.state)
 			return
@@ -85,6 +91,11 @@ func (a *Arena) verifyHeap(f *faults) {
 	for i := range h.tags {
 		if r := &h.tags[i]; r.blocks != rows[i].blocks || r.bytes != rows[i].bytes {
 			f.add("ledger of %s: %d blocks of %d bytes, while the blocks give %d of %d", a.tagName(Tag(i)), r.blocks, r.bytes, rows[i].blocks, rows[i].bytes)
+		}
+	}
+	for i := range sizes {
+		if sizes[i] != hp.sizes[i] {
+			f.add("ledger of sizes up to %d: %d blocks of %d bytes, while the blocks give %d of %d", unit<<i, hp.sizes[i].blocks, hp.sizes[i].bytes, sizes[i].blocks, sizes[i].bytes)
 		}
 	}
 	a.verifyBins(f, frags)
