@@ -8,9 +8,13 @@ type Runner struct {
 	idle []*coroutine
 	// Suspended is the number of scripts that wait now.
 	Suspended int
-	// Max bounds Suspended; 0 = no bound. A script over the bound does not wait: Await returns false.
+	// Max bounds Suspended; 0 = no bound. What becomes of the message of a script over the bound says suspend.go.
 	Max int
 }
+
+// maxIdle is how many coroutines are kept for the next messages. A worker needs one, and a few when routes nest; the rest of what a burst of
+// suspended scripts has made is given back with its stacks.
+const maxIdle = 64
 
 type coroutine struct {
 	r      *Runner
@@ -58,7 +62,11 @@ func (co *coroutine) step() (ended bool) {
 	c, done := co.ctx, co.done
 	c.co = nil
 	co.ctx, co.body, co.done = nil, nil, nil
-	co.r.idle = append(co.r.idle, co)
+	if r := co.r; len(r.idle) < maxIdle {
+		r.idle = append(r.idle, co)
+	} else {
+		co.stop()
+	}
 	if done != nil {
 		done(c)
 	}
@@ -71,27 +79,4 @@ func (r *Runner) Close() {
 		co.stop()
 	}
 	r.idle = nil
-}
-
-// Await suspends the script while wait runs on another goroutine; the loop goes on with other messages. The script must hold no
-// shared lock. It returns false, without waiting, when too many scripts wait already or the caller is no coroutine.
-func (c *Ctx) Await(wait func()) bool {
-	co := c.co
-	if co == nil || c.P.Runner.Max > 0 && c.P.Runner.Suspended >= c.P.Runner.Max {
-		return false
-	}
-	r := co.r
-	r.Suspended++
-	vars := c.P.Vars.save(c)
-	if c.keep != nil {
-		c.release = c.keep()
-		c.keep = nil
-	}
-	c.P.Host.Await(wait, func() {
-		r.Suspended--
-		co.step()
-	})
-	co.yield(false)
-	c.P.Vars.restore(c, vars)
-	return true
 }

@@ -86,6 +86,14 @@ type Ctx struct {
 	release func()
 	code    int // of the top block
 
+	wire    bool    // the message came in through Receive
+	short   bool    // there was no memory to keep the message in: its script can not wait
+	refused bool    // the script was to wait over the bound
+	listed  bool    // in Proc.waiting
+	key     uint64  // there; 0: not known yet
+	alike   *Ctx    // the next one with the same key
+	saved   []saved // variables of the process, while the script waits
+
 	uri      sipparse.URI // parsed current R-URI
 	uriText  []byte
 	uriState uint8 // 0 not parsed, 1 good, 2 bad
@@ -117,6 +125,8 @@ func (c *Ctx) reset() {
 	c.Send, c.SendBuf = nil, nil
 	c.Ext = [8]uint64{}
 	c.keep, c.release, c.code = nil, nil, 0
+	c.wire, c.short, c.refused = false, false, false
+	c.listed, c.key, c.alike, c.saved = false, 0, nil, nil
 	c.uriText, c.uriState = nil, 0
 	c.co, c.depth = nil, 0
 }

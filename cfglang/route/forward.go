@@ -181,7 +181,7 @@ func (c *Ctx) AppendRequest(dst []byte, d *Dest, ruri, path, branch []byte) ([]b
 
 // SendRequest runs onsend_route, if there is one, and sends.
 func (c *Ctx) SendRequest(d Dest, b []byte) error {
-	if !c.onSend(d, b) {
+	if !c.onSend(d, &b) {
 		return ErrDropped
 	}
 	if err := c.P.Host.Send(d, b); err != nil {
@@ -193,11 +193,19 @@ func (c *Ctx) SendRequest(d Dest, b []byte) error {
 	return nil
 }
 
-func (c *Ctx) onSend(d Dest, b []byte) bool {
+// onSend runs onsend_route on what is about to leave; false: it does not leave. The bytes move to scratch memory, because the route may suspend itself, and the
+// host's buffer is then another message's.
+func (c *Ctx) onSend(d Dest, out *[]byte) bool {
 	r := c.P.Prog.OnSend
 	if r == nil {
 		return true
 	}
+	b := c.Scratch.Copy(*out)
+	if b == nil {
+		c.Error("send to %s: %v", d.Addr, ErrNoMemory)
+		return false
+	}
+	*out = b
 	oldD, oldB := c.Send, c.SendBuf
 	old := c.dest
 	c.dest = d
@@ -287,7 +295,7 @@ func (c *Ctx) ForwardReply(code int, reason []byte) bool {
 		c.P.Count(c.P.Stat.ErrReplies)
 		return false
 	}
-	if c.P.Par.OnSendReply && !c.onSend(d, b) {
+	if c.P.Par.OnSendReply && !c.onSend(d, &b) {
 		c.P.Count(c.P.Stat.DropReplies)
 		return false
 	}

@@ -33,6 +33,10 @@ type Proc struct {
 	OnRequest, OnReply []func(c *Ctx) bool
 	AfterScript        []func(c *Ctx)
 	Responses          []func(c *Ctx) bool
+	// Unavailable may answer a request that can not be handled now (503) in another way than statelessly, which is what becomes of it if none returns true.
+	Unavailable []func(c *Ctx, reason []byte) bool
+	// Absorbed is told of a retransmission of the request in c, whose script waits.
+	Absorbed []func(c *Ctx)
 	// SendFailed is told of a message that could not be sent after Host.Send had taken it (a connect that was refused); b is valid during the call.
 	SendFailed []func(b []byte)
 
@@ -43,7 +47,11 @@ type Proc struct {
 	free       []*Ctx
 	msgID      uint32
 	body, done func(c *Ctx)
-	lastCode   int // of the message that ended last
+	broken     func(c *Ctx) // body of what can not be parsed
+	lastCode   int          // of the message that ended last
+	waiting    waiting
+	suspended  *int64    // scripts that wait, in shared memory
+	tag        TagPrefix // of the stateless 503
 	events     struct{ preRouting, parseError *Route }
 }
 
@@ -69,12 +77,14 @@ type Params struct {
 	OnSendReply     bool
 	ServerID        int
 	Phone2Tel       bool
+	Refusal         Refusal
 }
 
 // CoreStats are the counters of group core that the engine moves.
 type CoreStats struct {
 	RcvRequests, RcvReplies, FwdRequests, FwdReplies, DropRequests, DropReplies, ErrRequests, ErrReplies shm.Counter
 	BadURIs, UnsupportedMethods, BadMsgHdr                                                               shm.Counter
+	Suspended, SuspendRefused, SuspendAbsorbed, SuspendedLost                                            shm.Counter
 	Methods                                                                                              [16]shm.Counter // rcv_requests_invite ... by bit of Method
 	ReplyClass                                                                                           [7]shm.Counter  // rcv_replies_1xx ...
 	Reply18x                                                                                             shm.Counter

@@ -75,6 +75,9 @@ func (c *Ctx) RunTop(r *Route, kind Mask) (code int, flow Flow) {
 	code = r.Body(c)
 	flow = c.Flow
 	c.Kind, c.Flow, c.depth = oldKind, oldFlow, oldDepth
+	if c.refused {
+		c.Flow |= FlowExit | FlowDrop // whatever block was to wait: the message has been dealt with
+	}
 	return code, flow
 }
 

@@ -9,10 +9,29 @@ import (
 // then keeps buf valid until the release that it returns is called. closeConn says that the connection that brought the message is to be
 // closed (unparsable, negative script result).
 func (p *Proc) Receive(buf []byte, r Recv, keep func() (release func())) (closeConn bool) {
+	var key uint64
+	own := r.Proto != sipparse.UDP
+	if p.Runner.Suspended > 0 {
+		own = true
+		if r.Proto == sipparse.UDP {
+			if key = p.waiting.key(buf, &r); p.absorb(key, buf, &r) {
+				return false
+			}
+		}
+	}
 	c := p.Get()
-	c.Recv = r
+	c.Recv, c.wire, c.key = r, true, key
 	c.ID = p.NextID()
 	c.Msg.Lenient = p.Par.ParserLenient
+	if own {
+		// The script may be in the middle of something that points into the message when it suspends itself, so the message can not be moved then. A datagram's buffer can
+		// be kept, but there are few; a stream's can not. So the copy is made before, as soon as one script waits.
+		if b := c.Scratch.Copy(buf); b != nil {
+			buf, keep = b, nil
+		} else {
+			c.short = true
+		}
+	}
 	e := c.Msg.Parse(buf)
 	if e == sipparse.OK && !c.Msg.Line.IsSIP {
 		e = sipparse.ErrFirstLine // there are no hooks for other protocols yet
@@ -21,8 +40,8 @@ func (p *Proc) Receive(buf []byte, r Recv, keep func() (release func())) (closeC
 		e = c.Msg.Mandatory()
 	}
 	if e != sipparse.OK {
+		c.keep = keep
 		p.unparsable(c, e)
-		p.Put(c)
 		return true
 	}
 	c.keep = keep
@@ -46,9 +65,11 @@ func (p *Proc) unparsable(c *Ctx, e sipparse.Err) {
 		b = b[:min(len(b), 200)]
 		p.Log.Printf(p.Par.ParserLog, "<core>: ", "message from %s:%s can not be parsed: %v: %q", c.Recv.Proto, c.Recv.Src, e, b)
 	}
-	if ev := p.events.parseError; ev != nil {
-		c.RunTop(ev, InEvent)
+	if p.events.parseError == nil {
+		p.Put(c)
+		return
 	}
+	p.Runner.Run(c, p.broken, p.done)
 }
 
 // run is the body of a message's coroutine.
@@ -124,15 +145,25 @@ func (p *Proc) after(c *Ctx) {
 // end runs on the loop when the coroutine has ended, suspended or not.
 func (p *Proc) end(c *Ctx) {
 	p.lastCode = c.code
+	if c.listed {
+		p.waiting.remove(c)
+	}
 	if c.release != nil {
 		c.release()
 	}
 	p.Put(c)
 }
 
-// Start finishes a Proc that is otherwise filled: it finds the core's event routes.
+// Start finishes a Proc that is otherwise filled: it finds the core's event routes, and what a dead predecessor has left.
 func (p *Proc) Start() {
 	p.body, p.done = p.run, p.end
+	p.broken = func(c *Ctx) { c.RunTop(p.events.parseError, InEvent) }
+	if len(p.Net.Sockets) > 0 {
+		p.tag = NewTagPrefix(SLSignature, p.Net.Sockets[0], '.')
+	}
+	if p.Arena != nil { // main compiles the script before there is shared memory
+		p.inherit()
+	}
 	p.events.preRouting = p.Prog.Find(InEvent, "core:pre-routing")
 	p.events.parseError = p.Prog.Find(InEvent, "core:receive-parse-error")
 }

@@ -10,20 +10,26 @@ type Memory interface {
 	Release(b []byte)
 }
 
-// chunkSize is the first chunk of a Ctx and the unit of growth; an ordinary message needs less.
+// firstSize is what a Ctx has of its own, on Go's heap. It holds what an ordinary INVITE needs, with a copy of the message, and most of what a suspended script
+// takes: more here is less scripts in the same memory.
+const firstSize = 2688
+
+// chunkSize is the unit of growth, out of private memory. A Ctx keeps one.
 const chunkSize = 8192
 
 // maxScratch bounds what one message may take, whatever the private memory holds.
 const maxScratch = 4 << 20
 
-// Scratch is a message's bump allocator: it is emptied as a whole when the message ends and keeps its first chunk. The zero Scratch with
-// Mem set is ready.
+// Scratch is a message's bump allocator: it is emptied as a whole when the message ends and keeps its first chunk and one of chunkSize. The zero
+// Scratch with Mem set is ready.
 type Scratch struct {
 	Mem   Memory
+	first []byte
+	spare []byte   // a chunk of Mem's that is kept between messages
 	chunk []byte   // the current one
 	used  int      // of chunk
 	full  [][]byte // earlier chunks, given back at Reset
-	total int
+	total int      // of Mem's chunks in use
 }
 
 // Alloc returns n bytes, contents undefined, valid until Reset; nil when the memory is exhausted.
@@ -40,17 +46,22 @@ func (s *Scratch) Alloc(n int) []byte {
 }
 
 func (s *Scratch) grow(n int) []byte {
+	if s.first == nil {
+		s.first = make([]byte, firstSize)
+		s.chunk, s.used = s.first, 0
+		return s.Alloc(n)
+	}
 	size := max(chunkSize, n)
 	if s.total+size > maxScratch {
 		return nil
 	}
-	b := s.Mem.Chunk(size)
-	if b == nil {
+	b := s.spare
+	if size == chunkSize && b != nil {
+		s.spare = nil
+	} else if b = s.Mem.Chunk(size); b == nil {
 		return nil
 	}
-	if s.chunk != nil {
-		s.full = append(s.full, s.chunk)
-	}
+	s.full = append(s.full, s.chunk)
 	s.total += size
 	s.chunk, s.used = b, n
 	return b[:n:n]
@@ -58,16 +69,24 @@ func (s *Scratch) grow(n int) []byte {
 
 // Reset forgets everything that was allocated.
 func (s *Scratch) Reset() {
-	for i, b := range s.full {
-		s.Mem.Release(b)
-		s.full[i] = nil
+	if len(s.full) > 0 { // the first of them is s.first
+		for i, b := range s.full[1:] {
+			s.release(b)
+			s.full[i+1] = nil
+		}
+		s.release(s.chunk)
+		s.full = s.full[:0]
 	}
-	s.full = s.full[:0]
-	if len(s.chunk) > chunkSize {
-		s.Mem.Release(s.chunk)
-		s.chunk = nil
+	s.chunk, s.used, s.total = s.first, 0, 0
+}
+
+// release keeps a chunk for the next message or gives it back.
+func (s *Scratch) release(b []byte) {
+	if len(b) == chunkSize && s.spare == nil {
+		s.spare = b
+		return
 	}
-	s.used, s.total = 0, len(s.chunk)
+	s.Mem.Release(b)
 }
 
 // Copy returns a copy of b in scratch memory; nil when there is none left.
@@ -140,8 +159,8 @@ func (s *Scratch) Keep(b []byte) []byte {
 // Close gives everything back.
 func (s *Scratch) Close() {
 	s.Reset()
-	if s.chunk != nil {
-		s.Mem.Release(s.chunk)
+	if s.spare != nil {
+		s.Mem.Release(s.spare)
 	}
-	s.chunk, s.used, s.total = nil, 0, 0
+	s.first, s.spare, s.chunk = nil, nil, nil
 }

@@ -3,9 +3,12 @@ package route
 import (
 	"bytes"
 	"errors"
+	"io"
 	"net/netip"
 	"testing"
 
+	"kahea/cfglang/log"
+	"kahea/shm"
 	"kahea/sipparse"
 )
 
@@ -29,9 +32,21 @@ type heap struct{}
 func (heap) Chunk(n int) []byte { return make([]byte, n) }
 func (heap) Release([]byte)     {}
 
-func newProc() (*Proc, *loop) {
+func newProc(t testing.TB) (*Proc, *loop) {
+	t.Helper()
+	a, err := shm.Create(1<<20, shm.QM)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { a.Close() })
 	l := &loop{}
-	return &Proc{Host: l, Mem: heap{}, Net: &Net{}}, l
+	p := &Proc{Host: l, Mem: heap{}, Net: &Net{}, Arena: a, Counts: shm.NewCounters(a), Log: log.New(log.Options{Stderr: true, Out: io.Discard}, log.Err)}
+	for _, s := range p.Stat.StatNames() {
+		if *s.At, err = p.Counts.Register("core", s.Name); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return p, l
 }
 
 func (l *loop) next() {
@@ -42,7 +57,7 @@ func (l *loop) next() {
 
 // TestAwait suspends two scripts and lets a third one pass.
 func TestAwait(t *testing.T) {
-	p, l := newProc()
+	p, l := newProc(t)
 	slot := p.Vars.Slot(VarZero, "x")
 	var trace []string
 	run := func(name string, waits bool) {
@@ -80,7 +95,7 @@ func TestAwait(t *testing.T) {
 
 // TestAwaitBound refuses to wait over the bound, and outside of a coroutine.
 func TestAwaitBound(t *testing.T) {
-	p, l := newProc()
+	p, l := newProc(t)
 	p.Runner.Max = 1
 	var got []bool
 	for range 3 {
@@ -102,7 +117,7 @@ func TestAwaitBound(t *testing.T) {
 
 // TestKeep asks for the message's buffer once, when the script waits for the first time, and gives it back at the end.
 func TestKeep(t *testing.T) {
-	p, l := newProc()
+	p, l := newProc(t)
 	kept, released := 0, 0
 	c := p.Get()
 	c.keep = func() func() { kept++; return func() { released++ } }
@@ -120,7 +135,7 @@ func TestKeep(t *testing.T) {
 
 // TestVars of the three kinds.
 func TestVars(t *testing.T) {
-	p, _ := newProc()
+	p, _ := newProc(t)
 	c := p.Get()
 	zero, null := p.Vars.Slot(VarZero, "a"), p.Vars.Slot(VarNull, "a")
 	if zero == null {
@@ -163,7 +178,7 @@ func avpText(c *Ctx, v Value) string {
 
 // TestAVPs checks order, deletion and the way to shared memory and back.
 func TestAVPs(t *testing.T) {
-	p, _ := newProc()
+	p, _ := newProc(t)
 	c := p.Get()
 	l := &c.AVPs
 	add := func(name []byte, id int64, v Value) {
@@ -224,7 +239,7 @@ func TestAVPs(t *testing.T) {
 
 // TestState carries the routing state of a request to bytes and back.
 func TestState(t *testing.T) {
-	p, _ := newProc()
+	p, _ := newProc(t)
 	p.Net.Sockets = []*Socket{{Index: 0}, {Index: 1}}
 	for _, tc := range []struct {
 		name string
@@ -285,7 +300,7 @@ func TestParseInt(t *testing.T) {
 
 // TestSetRURIPart changes one part of the R-URI (core.md 7).
 func TestSetRURIPart(t *testing.T) {
-	p, _ := newProc()
+	p, _ := newProc(t)
 	for _, tc := range []struct {
 		name string
 		uri  string
@@ -340,7 +355,7 @@ func TestSetRURIPart(t *testing.T) {
 
 // TestStrip takes characters of the user away.
 func TestStrip(t *testing.T) {
-	p, _ := newProc()
+	p, _ := newProc(t)
 	for _, tc := range []struct {
 		n    int
 		tail bool

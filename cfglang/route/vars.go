@@ -58,23 +58,52 @@ func (v *Vars) Set(c *Ctx, slot int, val Value) {
 	}
 }
 
-// save and restore keep a suspended script's own values.
-func (v *Vars) save(c *Ctx) []Value {
-	if len(v.slots) == 0 {
-		return nil
-	}
-	s := make([]Value, len(v.slots)) // a suspended message is not on the hot path
-	for i := range v.slots {
-		s[i] = v.slots[i].val
-		if s[i].Flags&FlagStr != 0 {
-			s[i].Str = c.Scratch.Copy(s[i].Str)
-		}
-	}
-	return s
+// saved is a variable that a suspended script finds again.
+type saved struct {
+	slot int
+	val  Value
 }
 
-func (v *Vars) restore(c *Ctx, s []Value) {
-	for i := range s {
-		v.Set(c, i, s[i])
+// save takes a suspended script's own values: those that are not the initial ones. false: there is no memory for them.
+func (v *Vars) save(c *Ctx) ([]saved, bool) {
+	n := 0
+	for i := range v.slots {
+		if !v.slots[i].isInitial() {
+			n++
+		}
 	}
+	if n == 0 {
+		return nil, true
+	}
+	l := make([]saved, 0, n) // a suspended message is not on the hot path
+	for i := range v.slots {
+		x := &v.slots[i]
+		if x.isInitial() {
+			continue
+		}
+		val := x.val
+		if val.Flags&FlagStr != 0 {
+			if val.Str = c.Scratch.Copy(val.Str); val.Str == nil {
+				return nil, false
+			}
+		}
+		l = append(l, saved{i, val})
+	}
+	return l, true
+}
+
+// restore puts back what save has taken.
+func (v *Vars) restore(c *Ctx, l []saved) {
+	for i := range v.slots {
+		if len(l) > 0 && l[0].slot == i {
+			v.Set(c, i, l[0].val)
+			l = l[1:]
+			continue
+		}
+		v.slots[i].val = v.slots[i].initial()
+	}
+}
+
+func (x *variable) isInitial() bool {
+	return x.val.Flags&FlagStr == 0 && (x.kind == VarNull && x.val.IsNull() || x.kind == VarZero && x.val.IsInt() && x.val.Int == 0)
 }

@@ -125,6 +125,8 @@ type cell struct {
 	uasUntil     uint64 // tick at which it ends
 	endOfLife    uint64 // tick
 	born         uint64 // tick
+	script       uint32 // process whose request route works on it, slot + 1 (orphan.go)
+	failing      uint32 // the same of the failure route
 }
 
 const (
@@ -177,6 +179,8 @@ type branch struct {
 	dstLen      uint16
 	pathLen     uint16
 	otcp        uint32
+	replier     uint32  // process whose onreply_route looks at replies of this branch, slot + 1 (orphan.go)
+	replies     uint32  // how many
 	attrs       shm.Off // ruid, user agent, instance, dst uri, path, one behind the other
 }
 

@@ -282,6 +282,7 @@ func (m *mod) newTransaction(c *route.Ctx) (t *cell, found bool, err error) {
 	t.picked, t.replyFrom = -1, -1
 	t.onFailure, t.onReply, t.onBranch, t.onBranchFailure = c.Armed[armFailure], c.Armed[armReply], c.Armed[armBranch], c.Armed[armBranchFailure]
 	t.msgFlags = c.Flags
+	t.script = m.worker()
 	t.ref = 2 // the table's and ours
 
 	m.table.Lock(m.a, int(hash))

@@ -148,6 +148,8 @@ func (m *mod) Setup(h *modules.Host) error {
 	h.Responses = append(h.Responses, m.response)
 	h.AfterScript = append(h.AfterScript, m.afterScript)
 	h.SendFailed = append(h.SendFailed, m.sendFailed)
+	h.Absorbed = append(h.Absorbed, m.absorbed)
+	h.Unavailable = append(h.Unavailable, m.unavailable)
 	return nil
 }
 
@@ -177,7 +179,11 @@ func (m *mod) InitWorker(h *modules.Host, rank int) error {
 		return err
 	}
 	m.root = r.Get(h.Arena)
-	return m.attach(h)
+	if err := m.attach(h); err != nil {
+		return err
+	}
+	m.adopt()
+	return nil
 }
 
 func (m *mod) attach(h *modules.Host) (err error) {

@@ -58,7 +58,11 @@ func (m *mod) onReply(c *route.Ctx, t *cell, b *branch) bool {
 	c.Flags = t.msgFlags
 	c.Main.Flags = b.bflags
 	m.loadAVPs(c, t)
+	marked := m.replying(t, b)
 	_, flow := c.RunTop(r, route.InOnReply)
+	if marked {
+		m.replied(t, b)
+	}
 	if c.Flags != t.msgFlags {
 		t.msgFlags = c.Flags
 	}
@@ -81,6 +85,7 @@ func (m *mod) failure(p *route.Proc, o shm.Off, t *cell) {
 		}
 		c.URIFresh = false
 		before := int(t.n)
+		t.failing = m.worker()
 		m.onFailure(c, o, t, int(b.status), c.Reply)
 		id := t.onFailure
 		t.onFailure = 0 // armed for this leg only; the route may arm it again
@@ -102,6 +107,7 @@ func (m *mod) offOf(t *cell, b *branch) shm.Off {
 func (m *mod) afterFailure(c *route.Ctx, o shm.Off, t *cell, before int) {
 	m.a.Lock(&t.mu)
 	t.flags &^= flagFailure
+	t.failing = 0
 	if t.flags&flagDone != 0 {
 		m.a.Unlock(&t.mu)
 		return

@@ -10,7 +10,7 @@ type stats struct {
 	uas, uac, created, freed                                    shm.Counter
 	class                                                       [7]shm.Counter
 	rplReceived, rplAbsorbed, rplGenerated, rplRelayed, rplSent shm.Counter
-	retransmissions, waiting                                    shm.Counter
+	retransmissions, waiting, orphans                           shm.Counter
 }
 
 func (s *stats) table(m *mod) []modules.Stat {
@@ -26,6 +26,7 @@ func (s *stats) table(m *mod) []modules.Stat {
 		{Group: "tm", Name: "freed", Counter: &s.freed, Doc: "transactions freed"},
 		{Group: "tm", Name: "waiting", Counter: &s.waiting, Doc: "transactions on the wait timer"},
 		{Group: "tm", Name: "retransmissions", Counter: &s.retransmissions, Doc: "requests sent again"},
+		{Group: "tm", Name: "orphans", Counter: &s.orphans, Doc: "transactions whose script died with its process and that were ended by its successor"},
 		{Group: "tmx", Name: "inuse_transactions", Get: func() int64 { return m.sum(s.created) - m.sum(s.freed) }, Doc: "transactions in memory"},
 		{Group: "tmx", Name: "active_transactions", Get: func() int64 { return int64(m.table.Count(m.a)) }, Doc: "transactions in the table"},
 	}

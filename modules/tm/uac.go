@@ -64,6 +64,10 @@ func (m *mod) forward(c *route.Ctx, t *cell, forced *route.Target) int {
 		c.Logf(log.Err, "tm", "no branch could be added: %v", last)
 		return -1
 	}
+	if err := m.overtaken(t); err != nil {
+		m.failed(c, err)
+		return -6
+	}
 	if first > 0 && m.par.failureMode == 3 && c.Kind&route.InFailure != 0 {
 		m.a.Lock(&t.mu)
 		t.legFrom = uint8(first) // a new leg: the replies so far count no more
@@ -89,11 +93,35 @@ func (m *mod) forward(c *route.Ctx, t *cell, forced *route.Target) int {
 	return 1
 }
 
+// overtaken says whether the transaction has ended or was cancelled while its branches were added, which may take a while when names are resolved. The
+// branches are not sent then, and do not count.
+func (m *mod) overtaken(t *cell) (err error) {
+	m.a.Lock(&t.mu)
+	defer m.a.Unlock(&t.mu)
+	switch {
+	case t.flags&flagCanceled != 0:
+		err = errCanceled
+	case t.flags&flagDone != 0:
+		err = errNoBranch
+	default:
+		return nil
+	}
+	for bo := t.first; bo != 0; bo = m.branch(bo).next {
+		if b := m.branch(bo); b.flags&brUnsent != 0 {
+			b.flags |= brDropped
+		}
+	}
+	return err
+}
+
 // failed records what sl_reply_error and the delayed reply tell.
 func (m *mod) failed(c *route.Ctx, err error) {
 	c.SetError(route.Status(err))
-	if errors.Is(err, errDropped) {
+	switch {
+	case errors.Is(err, errDropped):
 		c.Err.Number = 6 // Kamailio's E_CFG
+	case errors.Is(err, errCanceled):
+		c.SetError(487, "Transaction canceled")
 	}
 }
 

@@ -200,8 +200,11 @@ func (m *mod) afterScript(c *route.Ctx) {
 	o := c.Trans
 	t := m.cell(o)
 	if c.TransState == stateNew && !c.Msg.Line.IsReply {
+		t.script = 0
 		switch {
 		case t.flags&(flagRelayed|flagDone|flagWait) != 0:
+		case c.Refused():
+			m.release(o, t)
 		case c.Ext[extDelayed] != 0:
 			code, reason := c.ErrorReply("TM")
 			m.replyLocal(c, o, t, code, reason)

@@ -1,0 +1,464 @@
+package main
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"net"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"kahea/modules"
+	"kahea/modules/lib/rpc"
+)
+
+// suspendConfig is the head of these tests' configurations: messages wait until t.gate, which cfg.set_now_int changes, is at least their X-N.
+const suspendConfig = `
+listen=udp:@SERVER@
+listen=tcp:@SERVER@
+children=1
+tcp_children=1
+max_while_loops=0
+loadmodule "ctl.so"
+loadmodule "cfg_rpc.so"
+loadmodule "kex.so"
+loadmodule "sl.so"
+loadmodule "tm.so"
+loadmodule "pv.so"
+loadmodule "textops.so"
+loadmodule "xlog.so"
+modparam("tm", "wt_timer", 300)
+modparam("tm", "fr_timer", 2000)
+t.gate = 0
+request_route {
+	if (method=="OPTIONS" && uri==myself) {
+		sl_send_reply("200", "OK");
+		exit;
+	}
+	route(TEST);
+}
+route[GATE] {
+	while ($(hdr(X-N){s.int}) > $sel(cfg_get.t.gate)) {
+		usleep("50000");
+	}
+}
+`
+
+// startSuspend runs suspendConfig with more text.
+func startSuspend(t *testing.T, more string) *instance {
+	t.Helper()
+	if *oracle != "" {
+		t.Skip("suspended scripts are kahea's")
+	}
+	t.Parallel()
+	addr := freeAddr(t)
+	return startServer(t, addr, strings.ReplaceAll(suspendConfig, "@SERVER@", addr)+more)
+}
+
+// call calls an RPC command over the control socket and returns the members of the reply's first struct, if it has one.
+func (s *instance) call(method string, params ...any) (map[string]int64, error) {
+	var in []*modules.Node
+	for _, p := range params {
+		switch p := p.(type) {
+		case string:
+			in = append(in, &modules.Node{Kind: modules.KindStr, Str: p})
+		case int:
+			in = append(in, &modules.Node{Kind: modules.KindInt, Int: int64(p)})
+		}
+	}
+	c, err := net.DialTimeout("unix", filepath.Join(s.runDir(), "kamailio_ctl"), patience)
+	if err != nil {
+		return nil, err
+	}
+	defer c.Close()
+	if err := c.SetDeadline(time.Now().Add(patience)); err != nil {
+		return nil, err
+	}
+	if _, err := c.Write(rpc.AppendRequest(nil, 1, method, in)); err != nil {
+		return nil, err
+	}
+	var b []byte
+	buf := make([]byte, 65536)
+	for {
+		n, err := c.Read(buf)
+		if err != nil {
+			return nil, err
+		}
+		b = append(b, buf[:n]...)
+		h, err := rpc.ParseHeader(b)
+		if errors.Is(err, rpc.ErrShort) || err == nil && len(b) < h.Size+h.Len {
+			continue
+		}
+		if err != nil {
+			return nil, err
+		}
+		out, err := rpc.ParseBody(b[h.Size : h.Size+h.Len])
+		if err != nil {
+			return nil, err
+		}
+		if h.Type == rpc.FaultPacket {
+			return nil, fmt.Errorf("%s: fault %+v", method, out)
+		}
+		m := map[string]int64{}
+		for _, x := range out {
+			for i, n := range x.Names {
+				m[n] = x.Members[i].Int
+			}
+		}
+		return m, nil
+	}
+}
+
+// stat is a statistic's value.
+func (s *instance) stat(group, name string) int64 {
+	s.t.Helper()
+	m, err := s.call("stats.fetchn", group+":")
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	v, ok := m[group+"."+name]
+	if !ok {
+		s.t.Fatalf("there is no statistic %s.%s: %v", group, name, m)
+	}
+	return v
+}
+
+// wantStat waits until a statistic has a value.
+func (s *instance) wantStat(group, name string, want int64) {
+	s.t.Helper()
+	var got int64
+	if !eventually(patience, func() bool { got = s.stat(group, name); return got == want }) {
+		s.t.Fatalf("statistic %s.%s is %d, want %d", group, name, got, want)
+	}
+}
+
+// open lets the messages up to n go on.
+func (s *instance) open(n int) {
+	s.t.Helper()
+	if _, err := s.call("cfg.set_now_int", "t", "gate", n); err != nil {
+		s.t.Fatal(err)
+	}
+}
+
+// end checks that nothing is left, and stops the server.
+func (s *instance) end() {
+	s.t.Helper()
+	s.wantStat("core", "suspended", 0)
+	s.memoryBack()
+	s.stop()
+}
+
+// numbered is a request with X-N and some bytes of body.
+func numbered(p *peer, method string, n, body int) []byte {
+	proto := "UDP"
+	if p.pc == nil {
+		proto = "TCP"
+	}
+	b := strings.Repeat(string(rune('a'+n%26)), body)
+	return fmt.Appendf(nil, "%s sip:b@%s SIP/2.0\r\nVia: SIP/2.0/%s %s;branch=z9hG4bKn%s%d;rport\r\nMax-Forwards: 70\r\nFrom: <sip:n%d@%s>;tag=f\r\nTo: <sip:b@%s>\r\n"+
+		"Call-ID: %s-%d\r\nCSeq: 1 %s\r\nX-N: %d\r\nContent-Type: text/plain\r\nContent-Length: %d\r\n\r\n%s",
+		method, p.to, proto, p.local, method, n, n, p.local, p.to, proto, n, method, n, body, b)
+}
+
+var numberOf = regexp.MustCompile(`\r\nX-Mine: (\d+) (\d+) n(\d+) ([a-z]) (\d+)\r\n`)
+
+// TestSuspended lets 1,000 scripts of one UDP worker, and some of a TCP worker, wait at the same time: other messages pass them, and each finds its own
+// message, variables and attributes again.
+func TestSuspended(t *testing.T) {
+	s := startSuspend(t, `
+route[TEST] {
+	$var(n) = $hdr(X-N);
+	$avp(n) = $hdr(X-N);
+	$var(body) = $rb;
+	route(GATE);
+	append_to_reply("X-Mine: $var(n) $avp(n) $fU $(rb{s.substr,-1,1}) $(var(body){s.len})\r\n");
+	sl_send_reply("200", "OK");
+}
+`)
+	u, c := newPeer(t, "udp", "u", s.addr), newPeer(t, "tcp", "c", s.addr)
+	if err := c.connect(); err != nil {
+		t.Fatal(err)
+	}
+	const overUDP, overTCP, step = 1000, 20, 50
+	size := func(n int) int { return 1 + n*n%1300 }
+	long := func(n int) int { return 20 * size(n) % 9000 }
+	// in steps, so that no socket's buffer overflows
+	for n := 1; n <= overUDP; n++ {
+		if err := u.send(numbered(u, "MESSAGE", n, size(n))); err != nil {
+			t.Fatal(err)
+		}
+		if n%step == 0 {
+			s.wantStat("core", "suspended", int64(n))
+		}
+	}
+	for n := 1; n <= overTCP; n++ {
+		if err := c.send(numbered(c, "MESSAGE", n, long(n))); err != nil {
+			t.Fatal(err)
+		}
+	}
+	s.wantStat("core", "suspended", overUDP+overTCP)
+	for _, p := range []*peer{u, c} { // a message that does not wait is the first to be answered
+		if err := p.fence(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	check := func(p *peer, size func(int) int) int {
+		t.Helper()
+		b, err := p.next()
+		if err != nil {
+			t.Fatal(err)
+		}
+		m := numberOf.FindSubmatch(b)
+		if m == nil {
+			t.Fatalf("reply without X-Mine:\n%s", b)
+		}
+		n, _ := strconv.Atoi(string(m[1]))
+		if string(m[2]) != string(m[1]) || string(m[3]) != string(m[1]) || string(m[4]) != string(rune('a'+n%26)) || string(m[5]) != strconv.Itoa(size(n)) ||
+			!bytes.Contains(b, fmt.Appendf(nil, "-%d\r\n", n)) {
+			t.Errorf("script %d found others' values: %s", n, m[0])
+		}
+		return n
+	}
+	seen := map[int]bool{}
+	for n := step; n <= overUDP; n += step {
+		s.open(n)
+		for range step {
+			seen[check(u, size)] = true
+		}
+	}
+	for range overTCP {
+		check(c, long)
+	}
+	if len(seen) != overUDP {
+		t.Errorf("%d different scripts have answered, want %d", len(seen), overUDP)
+	}
+	s.end()
+}
+
+// TestSuspendedRetransmission repeats a request whose script waits: it starts no second script, and gets what its transaction has answered so far.
+func TestSuspendedRetransmission(t *testing.T) {
+	s := startSuspend(t, `
+route[TEST] {
+	xlog("L_ERR", "begins $ci\n");
+	if (method=="INVITE") {
+		t_newtran();
+		t_reply("183", "Wait");
+	}
+	if (method=="ACK") { t_check_trans(); exit; }
+	route(GATE);
+	if (method=="INVITE") t_reply("486", "Busy");
+	else sl_send_reply("200", "OK");
+}
+`)
+	a, b := newPeer(t, "udp", "a", s.addr), newPeer(t, "udp", "b", s.addr)
+	send := func(p *peer, m []byte) {
+		t.Helper()
+		if err := p.send(m); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want := func(p *peer, status string) []byte {
+		t.Helper()
+		m, err := p.next()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !bytes.HasPrefix(m, []byte("SIP/2.0 "+status+" ")) {
+			t.Fatalf("%s got\n%s\nwant %s", p.name, m, status)
+		}
+		return m
+	}
+	// without a transaction it is just dropped
+	m := numbered(a, "MESSAGE", 1, 10)
+	for range 3 {
+		send(a, m)
+	}
+	s.wantStat("core", "suspend_absorbed", 2)
+	// one byte more, or another sender, is another request
+	send(a, append(slices.Clone(m), 'x'))
+	send(b, m)
+	s.wantStat("core", "suspended", 3)
+	if n := s.stat("core", "suspend_absorbed"); n != 2 {
+		t.Errorf("%d messages absorbed, want 2", n)
+	}
+	// with a transaction its last reply is repeated
+	i := numbered(a, "INVITE", 2, 10)
+	send(a, i)
+	want(a, "183")
+	send(a, i)
+	if x, err := a.again(); err != nil {
+		t.Fatalf("%v\n%s", err, x)
+	}
+	s.wantStat("core", "suspend_absorbed", 3)
+	s.open(1)
+	want(a, "200")
+	want(b, "200")
+	s.wantStat("core", "suspended", 1)
+	// what has ended is no retransmission any more
+	send(a, m)
+	if x, err := a.again(); err != nil {
+		t.Fatalf("%v\n%s", err, x)
+	}
+	s.open(2)
+	busy := want(a, "486")
+	_, to, _ := bytes.Cut(busy, []byte("\r\nTo: "))
+	to, _, _ = bytes.Cut(to, []byte("\r\n"))
+	send(a, ackTo(i, to))
+	if n := s.stat("core", "suspend_absorbed"); n != 3 {
+		t.Errorf("%d messages absorbed, want 3", n)
+	}
+	s.end()
+}
+
+// TestSuspendedWorkerKilled kills a worker while its scripts wait: the transactions that they had made are answered 500 by the successor, the other requests
+// are new ones when they are repeated, and the count of the dead is kept.
+func TestSuspendedWorkerKilled(t *testing.T) {
+	bob := newPeer(t, "udp", "bob", "")
+	s := startSuspend(t, strings.ReplaceAll(`
+route[TEST] {
+	xlog("L_ERR", "begins $rm\n");
+	if (method=="INVITE") {
+		t_newtran();
+		route(GATE);
+	} else if (method=="ACK") {
+		t_check_trans();
+	} else if (method=="MESSAGE") {
+		route(GATE);
+		sl_send_reply("200", "OK");
+	} else {
+		rewritehostport("@BOB@");
+		if (method=="SUBSCRIBE") t_on_failure("F");
+		if (method=="PUBLISH") t_on_reply("R");
+		t_relay();
+		if (method=="INFO") route(GATE);
+	}
+}
+failure_route[F] { xlog("L_ERR", "failure\n"); route(GATE); }
+onreply_route[R] { xlog("L_ERR", "reply\n"); sleep("3600"); }
+`, "@BOB@", bob.local))
+	bob.to = s.addr
+	alice := newPeer(t, "udp", "alice", s.addr)
+	var first map[string][]byte
+	send := func(method string) {
+		t.Helper()
+		m := numbered(alice, method, 1, 10)
+		if first == nil {
+			first = map[string][]byte{}
+		}
+		first[method] = m
+		if err := alice.send(m); err != nil {
+			t.Fatal(err)
+		}
+		s.logged("begins " + method)
+	}
+	answer := func(status string) {
+		t.Helper()
+		req, err := bob.next()
+		if err != nil {
+			t.Fatal(err)
+		}
+		(&scenario{t: t, step: "answer"}).reply(&peer{name: "bob", to: bob.to, pc: bob.pc, seen: [][]byte{req}}, string(req[:bytes.IndexByte(req, ' ')]), status, "Text")
+	}
+	want := func(method, status string) []byte {
+		t.Helper()
+		m, err := alice.next()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !bytes.HasPrefix(m, []byte("SIP/2.0 "+status+" ")) || !bytes.Contains(m, []byte("CSeq: 1 "+method+"\r\n")) {
+			t.Fatalf("alice got\n%s\nwant %s to her %s", m, status, method)
+		}
+		return m
+	}
+	send("INVITE")
+	send("MESSAGE")
+	send("SUBSCRIBE")
+	answer("486")
+	s.logged("failure")
+	send("PUBLISH")
+	answer("200")
+	s.logged("reply")
+	send("INFO")
+	s.wantStat("core", "suspended", 5)
+	worker := 0
+	for pid, name := range s.pids {
+		if strings.Contains(name, "udp receiver") {
+			worker = pid
+		}
+	}
+	if err := syscall.Kill(worker, syscall.SIGKILL); err != nil {
+		t.Fatal(err)
+	}
+	got := map[string][]byte{}
+	for range 3 {
+		m, err := alice.next()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !bytes.HasPrefix(m, []byte("SIP/2.0 500 ")) {
+			t.Fatalf("alice got\n%s\nwant 500", m)
+		}
+		_, method, _ := bytes.Cut(m, []byte("CSeq: 1 "))
+		method, _, _ = bytes.Cut(method, []byte("\r\n"))
+		got[string(method)] = m
+	}
+	if got["INVITE"] == nil || got["SUBSCRIBE"] == nil || got["PUBLISH"] == nil {
+		t.Errorf("500 to %v, want to INVITE, SUBSCRIBE and PUBLISH", got)
+	}
+	_, to, _ := bytes.Cut(got["INVITE"], []byte("\r\nTo: "))
+	to, _, _ = bytes.Cut(to, []byte("\r\n"))
+	if err := alice.send(ackTo(first["INVITE"], to)); err != nil {
+		t.Fatal(err)
+	}
+	s.logged("begins ACK")
+	// what was sent on before the script waited goes on by itself
+	answer("200")
+	want("INFO", "200")
+	// the client repeats what was not answered: the successor knows nothing of it
+	if err := alice.send(first["MESSAGE"]); err != nil {
+		t.Fatal(err)
+	}
+	s.logged("begins MESSAGE")
+	s.wantStat("core", "suspended", 1)
+	s.open(1)
+	want("MESSAGE", "200")
+	if n := s.stat("core", "suspended_lost"); n != 5 {
+		t.Errorf("%d scripts are counted as lost, want 5", n)
+	}
+	if n := s.stat("tm", "orphans"); n != 4 {
+		t.Errorf("%d transactions are counted as orphans, want 4", n)
+	}
+	s.end()
+}
+
+// logged waits for a line of the log behind those waited for before.
+func (s *instance) logged(text string) {
+	s.t.Helper()
+	_, next, err := s.log.find(regexp.MustCompile(regexp.QuoteMeta(text)), s.read, patience)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	s.read = next
+}
+
+// ackTo is the ACK to a negative final reply whose To field is to.
+func ackTo(invite, to []byte) []byte {
+	head, _, _ := strings.Cut(string(invite), "\r\nContent-Type")
+	l := strings.Split(head, "\r\n")
+	for i := range l {
+		switch name, _, _ := strings.Cut(l[i], ":"); name {
+		case "To":
+			l[i] = "To: " + string(to)
+		case "CSeq":
+			l[i] = "CSeq: 1 ACK"
+		}
+	}
+	l[0] = "ACK" + strings.TrimPrefix(l[0], "INVITE")
+	return []byte(strings.Join(l, "\r\n") + "\r\nContent-Length: 0\r\n\r\n")
+}
