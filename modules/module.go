@@ -21,7 +21,8 @@ type Setuper interface {
 	Setup(h *Host) error
 }
 
-// Initer runs in main only, before children are started and while the user is still root.
+// Initer runs in main only, before children are started and while the user is still root; and again, on a new instance, for each configuration that is loaded
+// later: what lies in shared memory then is found and adopted, as in a child.
 type Initer interface {
 	Init(h *Host) error
 }
@@ -29,6 +30,12 @@ type Initer interface {
 // WorkerIniter is child_init: it runs in every child, and in main with its ranks (core.md 11.1).
 type WorkerIniter interface {
 	InitWorker(h *Host, rank int) error
+}
+
+// Drainer is a Runner whose process can be replaced without a loss: from the first call on it takes no new requests; true: none is under way. It is called on the
+// process's loop, each tick until it says true.
+type Drainer interface {
+	Drain() bool
 }
 
 // Closer gives back what was opened.
@@ -56,7 +63,9 @@ type Param struct {
 	// Func takes each value of a repeatable parameter, or one that needs a check; isInt tells how it was written.
 	Func func(v Value) error
 	Type ParamType // of Func
-	Doc  string    // unit, range, default, whether it changes at run time
+	// Fixed: a reload does not change it, because it belongs to what Init has made.
+	Fixed bool
+	Doc   string // unit, range, default, whether it changes at run time
 }
 
 // ParamType says what a Func parameter takes.
@@ -123,7 +132,8 @@ type Host struct {
 	Procs func() []ProcInfo
 	// Cfg is the run-time configuration (cfg.get).
 	Cfg Cfg
-	// Files are descriptors that Init opened in main for a child of this module, by name.
+	// Files are descriptors that Init opened in main for a child of this module, by name; -1: there is none. In main, those that Init kept before (a reload runs
+	// Init of a new instance).
 	Files func(name string) int
 	// KeepFile (in Init) hands a descriptor to the processes that modules asked for.
 	KeepFile func(name string, fd int)

@@ -130,6 +130,15 @@ func (c *Child) Signals(terminate, status func()) (stop func()) {
 	return func() { signal.Stop(ch); close(quit) }
 }
 
+// Retire registers f, called on the control goroutine when main wants this process to finish what it has begun, and end; payload is what Remove was given. Call
+// before Control.Serve.
+func (c *Child) Retire(f func(payload []byte)) {
+	c.Control.Handle(kindRetire, func(b []byte, fds []int) {
+		closeAll(fds)
+		f(append([]byte(nil), b...))
+	})
+}
+
 // seal puts b on a memfd that nobody can change any more.
 func seal(b []byte) (int, error) {
 	fd, err := unix.MemfdCreate("kahea-config", unix.MFD_CLOEXEC|unix.MFD_ALLOW_SEALING)

@@ -16,6 +16,7 @@ const (
 	kindHello uint8 = iota + 1
 	kindReady
 	kindFailed
+	kindRetire
 	// KindUser is the first kind that is free for users of the package.
 	KindUser uint8 = 32
 )

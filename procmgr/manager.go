@@ -42,7 +42,9 @@ type Options struct {
 	MaxRestarts int           // restarts within a minute, over all children, before the server stops; 0: 60
 	MaxBackoff  time.Duration // longest delay before a restart; 0: 5 s
 	Dumpable    bool          // children set PR_SET_DUMPABLE again (lost by a change of uid)
+	Spare       int           // slots for processes that are added while the server runs (AddLive)
 	Status      func()        // called on USR1
+	Hangup      func()        // called on HUP; it must not wait
 	// Silent gives the children /dev/null as stdin and stdout, SilentErr as stderr too (daemon mode: nobody who started the server waits for its end).
 	Silent, SilentErr bool
 }
@@ -51,6 +53,8 @@ type Options struct {
 type Manager struct {
 	o        Options
 	conf     int // sealed memfd
+	confGen  int // number of the configuration that it holds
+	calls    chan func()
 	spawn    *spawner
 	table    *Procs
 	procs    []*process
@@ -85,7 +89,19 @@ type process struct {
 	handover   []int
 	timer      *time.Timer
 	killed     bool // by the heartbeat
+	confGen    int  // of the configuration that it runs
+	leaving    leaving
+	up         chan error // AddLive waits for it
 }
+
+// leaving says what follows when a process ends that was asked to.
+type leaving uint8
+
+const (
+	staying   leaving = iota
+	replacing         // a successor at once
+	removing          // nothing: the slot is free
+)
 
 type event struct {
 	slot, generation int
@@ -142,7 +158,7 @@ func New(o Options) (*Manager, error) {
 	m := &Manager{
 		null: null, stdio: stdio,
 		o: o, conf: conf, spawn: newSpawner(), handlers: map[uint8]func(int, []byte, []int){},
-		sigs: make(chan os.Signal, 64), stop: make(chan struct{}), quit: make(chan struct{}), env: environ(o.Env),
+		sigs: make(chan os.Signal, 64), stop: make(chan struct{}), quit: make(chan struct{}), env: environ(o.Env), calls: make(chan func()),
 	}
 	return m, nil
 }
@@ -185,7 +201,7 @@ func (m *Manager) Send(slot int, kind uint8, payload []byte, fds ...int) error {
 
 // Start starts all in order and waits until each has said Ready (or one Failed, or died: then all are ended and the reason is returned).
 func (m *Manager) Start() error {
-	t, err := makeTable(m.o.Arena, len(m.procs)+1)
+	t, err := makeTable(m.o.Arena, len(m.procs)+1+m.o.Spare)
 	if err != nil {
 		m.Close()
 		return err
@@ -265,6 +281,7 @@ func (m *Manager) launch(p *process) error {
 	}
 	p.started = time.Now()
 	p.beat, p.beatAt, p.ready, p.killed, p.handover = 0, p.started, false, false, nil
+	p.confGen, p.leaving = m.confGen, staying
 	m.table.started(p.slot, pid, p.generation, p.started.UnixNano())
 	slot, gen := p.slot, p.generation
 	c.any = func(kind uint8, payload []byte, fds []int) { m.receive(slot, gen, kind, payload, fds) }
@@ -309,6 +326,15 @@ func (m *Manager) ready(p *process) {
 	p.ready = true
 	p.beatAt = time.Now()
 	m.table.status(p.slot, 1)
+	p.came(nil)
+}
+
+// came tells AddLive how it went.
+func (p *process) came(err error) {
+	if p.up != nil {
+		p.up <- err
+		p.up = nil
+	}
 }
 
 // Stop asks Run to end the server as TERM does. Any goroutine.

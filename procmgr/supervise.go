@@ -37,6 +37,8 @@ func (m *Manager) Run() int {
 			}
 		case now := <-beat:
 			m.checkBeats(now)
+		case f := <-m.calls:
+			f()
 		}
 	}
 }
@@ -57,6 +59,10 @@ func (m *Manager) signal(s os.Signal) (code int, over bool) {
 		if m.o.Status != nil {
 			m.o.Status()
 		}
+	case unix.SIGHUP:
+		if m.o.Hangup != nil {
+			m.o.Hangup()
+		}
 	case unix.SIGPIPE:
 		m.o.Log(LevelWarn, "SIGPIPE ignored")
 	}
@@ -72,7 +78,11 @@ func (m *Manager) event(e event) (code int, over bool) {
 	case evReady:
 		m.ready(p)
 	case evFailed:
-		m.o.Log(LevelErr, fmt.Sprintf("%s (slot %d): %v", p.Desc, p.slot, e.err))
+		if p.up != nil { // the caller of AddLive says it
+			p.came(e.err)
+		} else {
+			m.o.Log(LevelErr, fmt.Sprintf("%s (slot %d): %v", p.Desc, p.slot, e.err))
+		}
 	case evRestart:
 		if err := m.launch(p); err != nil {
 			m.o.Log(LevelAlert, err.Error())
@@ -113,7 +123,10 @@ func (m *Manager) bury(p *process, ws unix.WaitStatus) bool {
 	if p.killed {
 		status += " (no heartbeat)"
 	}
-	m.o.Log(LevelAlert, fmt.Sprintf("child process %q (slot %d) %s", p.Desc, p.slot, status))
+	left := p.leaving
+	if left == staying || ws.Signaled() {
+		m.o.Log(LevelAlert, fmt.Sprintf("child process %q (slot %d) %s", p.Desc, p.slot, status))
+	}
 	<-p.ctl.done // what it had still sent is handled before Died
 	p.ctl.Close()
 	m.mu.Lock()
@@ -126,6 +139,16 @@ func (m *Manager) bury(p *process, ws unix.WaitStatus) bool {
 		m.hmu.Lock()
 		p.handover = m.o.Died(p.Proc, p.slot, status)
 		m.hmu.Unlock()
+	}
+	p.came(fmt.Errorf("%s (slot %d) ended during start: %s", p.Desc, p.slot, status))
+	switch left {
+	case removing:
+		m.clear(p)
+		return true
+	case replacing:
+		p.generation++
+		_, over := m.event(event{slot: p.slot, generation: p.generation, kind: evRestart})
+		return !over
 	}
 	if !m.o.Restart {
 		return false

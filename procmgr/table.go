@@ -75,15 +75,19 @@ type Entry struct {
 	Status                      int // 1 running
 }
 
-// Entries copies the table.
+// Entries copies the rows that are in use.
 func (p *Procs) Entries() []Entry {
-	es := make([]Entry, len(p.rows))
+	es := make([]Entry, 0, len(p.rows))
 	for i := range p.rows {
 		r := &p.rows[i]
-		es[i] = Entry{
-			Slot: i, PID: int(atomic.LoadInt32(&r.PID)), Rank: int(r.Rank), Generation: int(atomic.LoadInt32(&r.Generation)),
-			Desc: string(r.Desc[:min(r.DescLen, maxDesc)]), Status: int(atomic.LoadInt32(&r.Status)),
+		n := atomic.LoadUint32(&r.DescLen)
+		if n == 0 {
+			continue
 		}
+		es = append(es, Entry{
+			Slot: i, PID: int(atomic.LoadInt32(&r.PID)), Rank: int(r.Rank), Generation: int(atomic.LoadInt32(&r.Generation)),
+			Desc: string(r.Desc[:min(n, maxDesc)]), Status: int(atomic.LoadInt32(&r.Status)),
+		})
 	}
 	return es
 }
@@ -99,8 +103,15 @@ func (p *Procs) beats(slot int) uint64 { return atomic.LoadUint64(&p.rows[slot].
 
 func (p *Procs) describe(slot int, desc string, rank int) {
 	r := &p.rows[slot]
-	r.DescLen = uint32(copy(r.Desc[:maxDesc], desc))
 	r.Rank = int32(rank)
+	atomic.StoreUint32(&r.DescLen, uint32(copy(r.Desc[:maxDesc], desc)))
+}
+
+// free makes a row unused.
+func (p *Procs) free(slot int) {
+	r := &p.rows[slot]
+	atomic.StoreUint32(&r.DescLen, 0)
+	atomic.StoreInt32(&r.PID, 0)
 }
 
 func (p *Procs) started(slot, pid, generation int, now int64) {

@@ -52,3 +52,17 @@ func TestWarmWorkerDoesNotAllocate(t *testing.T) {
 		t.Errorf("%d wake-ups by gnet in 100,000 datagrams: the worker does not wait by itself", w1-w0)
 	}
 }
+
+// TestKillersDoNotAllocate: neither a message that passes the list nor one that is on it.
+func TestKillersDoNotAllocate(t *testing.T) {
+	k := &killers{}
+	bad, good := make([]byte, 900), make([]byte, 901)
+	k.add(digest(bad), 1)
+	if n := testing.AllocsPerRun(100, func() {
+		if !k.drops(bad, 2) || k.drops(good, 2) {
+			t.Error("the wrong one is dropped")
+		}
+	}); n != 0 {
+		t.Errorf("%v allocations", n)
+	}
+}

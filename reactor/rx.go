@@ -1,9 +1,7 @@
 package reactor
 
 import (
-	"encoding/binary"
 	"fmt"
-	"hash/fnv"
 	"unsafe"
 
 	"golang.org/x/sys/unix"
@@ -29,7 +27,6 @@ type rxHead struct {
 	Size      uint32 // of one buffer
 	Bufs      uint32
 	Hand      uint32 // slot+1 of the message in hand
-	Suspect   uint64 // digest of the message that is being replayed and was in hand at a death
 	Delivered uint32 // messages of this batch are answered as of here
 	_         uint32
 	BufOf     [maxBatch]uint32 // buffer of each slot
@@ -196,31 +193,4 @@ func (r *rx) time(i int) int64 {
 	}
 	t := (*unix.Timespec)(unsafe.Pointer(&r.ctl[i*ctlRoom+unix.SizeofCmsghdr]))
 	return t.Sec*1e9 + t.Nsec
-}
-
-// digest names a message across processes.
-func digest(b []byte) uint64 {
-	h := fnv.New64a()
-	_, _ = h.Write(b)
-	var n [4]byte
-	binary.LittleEndian.PutUint32(n[:], uint32(len(b)))
-	_, _ = h.Write(n[:])
-	return h.Sum64() | 1
-}
-
-// MessageInHand returns the message that the dead owner of a receive area was handling, and how to tell it again (its digest); nil if there was none.
-// fd is main's duplicate and stays so.
-func MessageInHand(fd int) (msg []byte, sum uint64) {
-	r, err := openRX(fd)
-	if err != nil {
-		return nil, 0
-	}
-	defer r.close()
-	i := int(r.h.Hand) - 1
-	if i < 0 || i >= len(r.msgs) || r.h.BufOf[i] >= r.h.Bufs {
-		return nil, 0
-	}
-	b := r.buffer(r.h.BufOf[i])
-	b = b[:min(int(r.msgs[i].n), len(b))]
-	return append([]byte(nil), b...), digest(b)
 }

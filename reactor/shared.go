@@ -2,7 +2,6 @@ package reactor
 
 import (
 	"fmt"
-	"sync/atomic"
 	"unsafe"
 
 	"kahea/shm"
@@ -18,9 +17,8 @@ type sharedRoot struct {
 	Procs  uint32
 	Conns  shm.Off
 
-	NKillers uint32 // counts on; the last len(Killers) are kept
-	_        uint32
-	Killers  [64]uint64 // digests of messages that have killed a worker twice
+	Hands   [maxSlots]shm.Off // of TCP workers: tcpHand
+	Killers killers
 }
 
 type shared struct {
@@ -43,8 +41,9 @@ func Prepare(a *shm.Arena, l []Listener, o Options, procs int) (shm.Off, error) 
 		return 0, fmt.Errorf("monotonic clock: %w", err)
 	}
 	root := r.Get(a)
-	root.Epoch, root.NGroup, root.Procs = ts.Nano(), uint32(len(l)), uint32(procs)
-	if root.Groups, err = a.Alloc(max(1, len(l))*int(unsafe.Sizeof(group{})), tag); err != nil {
+	groups := len(l) + SpareListeners
+	root.Epoch, root.NGroup, root.Procs = ts.Nano(), uint32(groups), uint32(procs)
+	if root.Groups, err = a.Alloc(groups*int(unsafe.Sizeof(group{})), tag); err != nil {
 		return 0, fmt.Errorf("steering groups: %w", err)
 	}
 	clear(a.Bytes(root.Groups))
@@ -69,18 +68,4 @@ func openShared(a *shm.Arena, o shm.Off) *shared {
 		s.conns = openConns(a, s.root.Conns)
 	}
 	return s
-}
-
-func (s *shared) addKiller(sum uint64) {
-	n := atomic.AddUint32(&s.root.NKillers, 1) - 1
-	atomic.StoreUint64(&s.root.Killers[n%uint32(len(s.root.Killers))], sum)
-}
-
-func (s *shared) killer(sum uint64) bool {
-	for i := range s.root.Killers {
-		if atomic.LoadUint64(&s.root.Killers[i]) == sum {
-			return true
-		}
-	}
-	return false
 }

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net/netip"
 	"sync"
+	"time"
 
 	"kahea/shm"
 
@@ -137,21 +138,24 @@ func program(at []uint32, v4 bool) []unix.SockFilter {
 // Steering is main's half of the hand-over: it keeps duplicates of every UDP worker's socket and receive area, so that neither vanishes with its
 // process. Any goroutine.
 type Steering struct {
-	a    *shm.Arena
-	sh   *shared
-	mu   sync.Mutex
-	held map[int]*holding // by slot
+	a  *shm.Arena
+	sh *shared
+
+	mu     sync.Mutex
+	held   map[int]*holding // by slot
+	deaths map[Digest]death // with this message in hand
 }
 
 type holding struct {
 	sock  int
 	socks []int // oldest first; the last is the living worker's
 	areas []int
+	live  bool // they include the living worker's
 }
 
 // NewSteering is called in main after Prepare.
 func NewSteering(a *shm.Arena, off shm.Off) *Steering {
-	return &Steering{a: a, sh: openShared(a, off), held: map[int]*holding{}}
+	return &Steering{a: a, sh: openShared(a, off), held: map[int]*holding{}, deaths: map[Digest]death{}}
 }
 
 // Opened takes what a UDP worker's Config.Opened has sent: its slot, the listener's index and the two descriptors, which are Steering's now.
@@ -167,7 +171,7 @@ func (s *Steering) Opened(slot, sock int, fds []int) error {
 		h = &holding{sock: sock}
 		s.held[slot] = h
 	}
-	h.socks, h.areas = append(h.socks, fds[0]), append(h.areas, fds[1])
+	h.socks, h.areas, h.live = append(h.socks, fds[0]), append(h.areas, fds[1]), true
 	return nil
 }
 
@@ -184,8 +188,9 @@ func (s *Steering) Sender(sock int) (int, error) {
 }
 
 // Died says what the successor of the process in slot must have as Config.Fds (for procmgr's Options.Died); nil if it was no UDP worker. The descriptors
-// stay Steering's. hand is the message that the dead process was handling, nil if none.
-func (s *Steering) Died(slot int) (fds []int, hand []byte) {
+// stay Steering's. hand is the message that the dead process was handling, nil if none; one that was in hand at two deaths is on the list of killers when
+// Died returns, so that the successor drops it.
+func (s *Steering) Died(slot int) (fds []int, hand *Hand) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	h := s.held[slot]
@@ -193,15 +198,22 @@ func (s *Steering) Died(slot int) (fds []int, hand []byte) {
 		h = &holding{sock: -1}
 	}
 	s.forgetLost(slot, h)
-	if h.sock < 0 {
-		return nil, nil
-	}
-	for _, fd := range h.areas {
-		if m, _ := MessageInHand(fd); m != nil {
-			hand = m
+	if h.sock >= 0 {
+		// An area of an earlier one says nothing of this death.
+		if h.live {
+			if hand = handInArea(h.areas[len(h.areas)-1]); hand != nil {
+				hand.Dst, hand.Sock = localAddr(h.socks[len(h.socks)-1]), h.sock
+			}
 		}
+		h.live = false
+		fds = append(append(fds, h.areas...), h.socks...)
+	} else if t := s.sh.hand(s.a, slot); t != nil {
+		hand = t.dead()
 	}
-	return append(append(fds, h.areas...), h.socks...), hand
+	if hand != nil {
+		s.blame(hand, time.Now())
+	}
+	return fds, hand
 }
 
 // forgetLost removes sockets from the mirror that slot's process opened and had not handed over when it died: the kernel has closed them.
@@ -261,6 +273,62 @@ func (s *Steering) Drained(slot int) error {
 	closeAll(h.areas[:n])
 	h.socks, h.areas = h.socks[n:], h.areas[n:]
 	return g.steer(h.socks[0])
+}
+
+// Resize makes n workers (buckets) serve the listener sock. Fewer than before: from now on the others get nothing new. More: they count as soon as each has
+// joined.
+func (s *Steering) Resize(sock, n int) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if sock < 0 || sock >= len(s.sh.groups) || n < 1 {
+		return fmt.Errorf("%d workers of listener %d: %w", n, sock, unix.EINVAL)
+	}
+	g := &s.sh.groups[sock]
+	s.a.Lock(&g.Mu)
+	defer s.a.Unlock(&g.Mu)
+	g.Buckets = uint32(n)
+	return s.resteer(g, sock)
+}
+
+// resteer attaches the program of g through any of its sockets.
+func (s *Steering) resteer(g *group, sock int) error {
+	for _, h := range s.held {
+		if h.sock == sock && len(h.socks) > 0 {
+			return g.steer(h.socks[0])
+		}
+	}
+	return nil
+}
+
+// Left closes what is held of the process in slot, which has drained its socket and ended for good.
+func (s *Steering) Left(slot int) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	h := s.held[slot]
+	if h == nil {
+		return nil
+	}
+	delete(s.held, slot)
+	closeAll(h.areas)
+	if h.sock < 0 {
+		return nil
+	}
+	g := &s.sh.groups[h.sock]
+	s.a.Lock(&g.Mu)
+	defer s.a.Unlock(&g.Mu)
+	for _, fd := range h.socks {
+		unix.Close(fd)
+		first := -1
+		for i, m := range g.Socks[:g.N] {
+			if int(m.Slot) == slot && (first < 0 || m.Seq < g.Socks[first].Seq) {
+				first = i
+			}
+		}
+		if first >= 0 {
+			g.remove(first)
+		}
+	}
+	return s.resteer(g, h.sock)
 }
 
 // Spread says how a source would be steered: the bucket (worker index) of n.

@@ -104,7 +104,7 @@ func (w *Worker) runTCPMain() error {
 	}
 	n := 0
 	for i, l := range w.c.Listeners {
-		if l.stream() && n < len(w.c.Fds) {
+		if l.stream() && !l.Gone && n < len(w.c.Fds) {
 			m.listen[w.c.Fds[n]] = i
 			n++
 		}
@@ -140,7 +140,7 @@ func (m *tcpMain) loop() error {
 		w.clock()
 		w.turn()
 		next := w.tick + 1
-		if w.rester != nil && len(m.connects) == 0 {
+		if w.rester != nil && w.idle == nil && len(m.connects) == 0 {
 			next = min(max(w.rester.NextTick(w.tick), next), w.tick+longestRest)
 		}
 		left := int64(next)*tickTime + w.sh.root.Epoch - w.mono

@@ -23,6 +23,7 @@ type tcpWorker struct {
 	unix      *net.UnixConn
 	unixFd    int32
 	wg        sync.WaitGroup
+	hand      *tcpHand     // the message that is being handled
 	enrolling atomic.Int32 // connections on their way into gnet: no busy waiting meanwhile, see serve
 
 	conns map[uint32]*tconn
@@ -70,6 +71,10 @@ func (w *Worker) bootTCPWorker() error {
 	if err := w.openInbox(); err != nil {
 		return err
 	}
+	hand, err := w.sh.openHand(w.c.Arena, w.c.Slot)
+	if err != nil {
+		return err
+	}
 	f := os.NewFile(uintptr(w.c.Fds[0]), "tcp main")
 	defer f.Close()
 	c, err := net.FileConn(f)
@@ -90,7 +95,7 @@ func (w *Worker) bootTCPWorker() error {
 		u.Close()
 		return fmt.Errorf("descriptor of the socket to tcp main: %w", err)
 	}
-	w.tcp = &tcpWorker{w: w, unix: u, unixFd: fd, conns: map[uint32]*tconn{}, early: map[uint32][]early{}}
+	w.tcp = &tcpWorker{w: w, hand: hand, unix: u, unixFd: fd, conns: map[uint32]*tconn{}, early: map[uint32][]early{}}
 	return nil
 }
 
@@ -297,10 +302,16 @@ func (t *tcpWorker) traffic(c gnet.Conn) gnet.Action {
 				t.queue(tc, crlf, 0)
 			}
 		case sipparse.FrameMessage:
+			if w.sh.root.Killers.drops(buf[used+skip:used+n], w.now) {
+				w.stats.Killers++
+				break
+			}
 			p := Packet{Buf: buf[used+skip : used+n : used+n], Src: tc.src, Dst: tc.dst, Sock: tc.sock, Proto: tc.proto, Conn: tc.id, Time: w.now, w: w, slot: -1, mem: -1}
 			w.pkt = p
 			w.stats.Received++
+			t.hand.take(&w.pkt)
 			v := w.h.Receive(&w.pkt)
+			t.hand.drop()
 			if tc.dead {
 				return gnet.None
 			}

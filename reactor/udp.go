@@ -79,35 +79,21 @@ func (w *Worker) settleOld() {
 	}
 }
 
-// replay handles what a dead worker had received and not yet answered. The message that it had in hand gets a second chance, not a third: what has
-// killed twice is a killer for all workers from then on.
+// replay handles what a dead worker had received and not yet answered. The message that it had in hand gets a second chance, not a third: main has put it on the
+// list of killers then, before it started this process.
 func (w *Worker) replay(r *rx) {
 	for i := int(r.h.Delivered); i < len(r.msgs); i++ {
 		m := &r.msgs[i]
 		if m.n == 0 || m.n > r.h.Size || r.h.BufOf[i] >= r.h.Bufs {
 			continue
 		}
-		b := r.buffer(r.h.BufOf[i])[:m.n]
-		w.rx.h.Suspect = 0
-		if int(r.h.Hand) == i+1 {
-			sum := digest(b)
-			if r.h.Suspect == sum {
-				w.stats.Killers++
-				w.sh.addKiller(sum)
-				r.h.Delivered = uint32(i) + 1
-				w.c.Log(fmt.Sprintf("a message of %d bytes from %s has killed twice: dropped", len(b), get(&r.addrs[i])))
-				continue
-			}
-			w.rx.h.Suspect = sum
-		}
 		w.stats.Replayed++
-		w.put(b, get(&r.addrs[i]))
+		w.put(r.buffer(r.h.BufOf[i])[:m.n], get(&r.addrs[i]))
 		r.h.Delivered = uint32(i) + 1 // it stands in the own area now
 		w.one(0, r.time(i))
 		w.Flush()
 	}
 	r.h.Delivered = uint32(len(r.msgs))
-	w.rx.h.Suspect = 0
 }
 
 // put copies a message into slot 0, as if recvmmsg had.
@@ -151,7 +137,7 @@ func (w *Worker) one(i int, t int64) {
 	if m.n == 0 {
 		return
 	}
-	if w.sh.root.NKillers != 0 && w.sh.killer(digest(r.buffer(r.h.BufOf[i])[:m.n])) {
+	if w.sh.root.Killers.drops(r.buffer(r.h.BufOf[i])[:m.n], w.now) {
 		w.stats.Killers++
 		return
 	}

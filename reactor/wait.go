@@ -56,7 +56,7 @@ const yieldEvery = 5_000_000
 func (w *Worker) wait(e *engine) bool {
 	idle := w.mono >= w.traffic+w.o.IdleAfter
 	next := w.tick + 1
-	if w.rester != nil && idle && len(w.old) == 0 && (w.tcp == nil || len(w.tcp.list) == 0 && len(w.tcp.untold) == 0) {
+	if w.rester != nil && idle && w.idle == nil && len(w.old) == 0 && (w.tcp == nil || len(w.tcp.list) == 0 && len(w.tcp.untold) == 0) {
 		next = min(max(w.rester.NextTick(w.tick), next), w.tick+longestRest)
 	}
 	most := max(int64(next)*tickTime+w.sh.root.Epoch-w.mono, 0)

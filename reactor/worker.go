@@ -125,6 +125,7 @@ type Worker struct {
 	boxes     []shm.Ring // of other slots, opened when first used
 	onRecord  func([]byte)
 	bootErr   error
+	idle      func() bool // Retire's; nil: the worker stays
 }
 
 // NewWorker makes a worker; nothing is opened before Run.
@@ -310,6 +311,7 @@ func (w *Worker) turn() {
 		}
 		w.h.Tick(t)
 		w.runPosts()
+		w.leave()
 	}
 	if w.tcp != nil {
 		w.tcp.flush()

@@ -27,15 +27,18 @@ type counterName struct{ group, name string }
 // countersRoot is the root "counters".
 type countersRoot struct {
 	sealed uint32 // 1 when all else is there
-	n      uint32 // counters
 	procs  uint32 // rows
 	stride uint32 // bytes from row to row
-	names  Off    // for each counter: length and bytes of group, length and bytes of name; lengths of 2 bytes
+	room   uint32 // counters that fit in a row
+	names  Off    // their number in 4 bytes, then for each: length and bytes of group, length and bytes of name; lengths of 2 bytes
 	cells  Off    // base row, then procs rows; on a cache line
 	block  Off    // the block that cells lies in
 }
 
 const cacheLine = 64
+
+// spareCounters is how many counters may be registered after Seal.
+const spareCounters = 128
 
 // NewCounters is, in main, an empty set to Register into, and, in children, the set that main has sealed. It panics when the arena's counters are
 // of another layout, when there is no memory for their root, or when this process's slot has no row.
@@ -48,13 +51,15 @@ func NewCounters(a *Arena) *Counters {
 	if atomic.LoadUint32(&c.root.sealed) == 0 {
 		return c
 	}
-	b := a.Bytes(c.root.names)
+	b := a.Bytes(Off(atomic.LoadUint64((*uint64)(&c.root.names))))
+	n := binary.LittleEndian.Uint32(b)
+	b = b[4:]
 	next := func() (s string) {
 		n := int(binary.LittleEndian.Uint16(b))
 		s, b = string(b[2:2+n]), b[2+n:]
 		return s
 	}
-	for range c.root.n {
+	for range n {
 		c.add(counterName{next(), next()})
 	}
 	c.find()
@@ -77,12 +82,12 @@ func (c *Counters) find() {
 }
 
 func (c *Counters) cells(row int) []int64 {
-	n := uintptr(c.root.n)
+	n := uintptr(len(c.names))
 	p := c.a.at(c.root.cells+Off(row)*Off(c.root.stride), n*8)
 	return unsafe.Slice((*int64)(p), n)
 }
 
-// Register makes the counter name of group, or finds it. ErrSealed for a new one after Seal. Names have 1 to 65535 bytes.
+// Register makes the counter name of group, or finds it. It is called in main only; after Seal there is room for some more, then ErrSealed. Names have 1 to 65535 bytes.
 func (c *Counters) Register(group, name string) (Counter, error) {
 	if k, ok := c.Lookup(group, name); ok {
 		return k, nil
@@ -91,10 +96,43 @@ func (c *Counters) Register(group, name string) (Counter, error) {
 		return -1, fmt.Errorf("shm: counter %q %q: %w", group, name, ErrName)
 	}
 	if c.base != nil {
-		return -1, fmt.Errorf("shm: counter %q %q: %w", group, name, ErrSealed)
+		return c.late(counterName{group, name})
 	}
 	c.row = append(c.row, 0)
 	return c.add(counterName{group, name}), nil
+}
+
+// late adds a counter after Seal: there is room for some (a new configuration may load modules). Processes see it with their next NewCounters.
+func (c *Counters) late(n counterName) (Counter, error) {
+	if len(c.names) >= int(c.root.room) {
+		return -1, fmt.Errorf("shm: counter %q %q: %w", n.group, n.name, ErrSealed)
+	}
+	k := c.add(n)
+	b := c.encodeNames()
+	o, err := c.a.Alloc(len(b), c.a.TagFor("core", "counters"))
+	if err != nil {
+		c.names = c.names[:k]
+		delete(c.index, n)
+		return -1, fmt.Errorf("shm: counter %q %q: %w", n.group, n.name, err)
+	}
+	copy(c.a.Bytes(o), b)
+	// The old list is not freed: a process that begins at this moment may be reading it. It is some kilobytes for each module that is added later.
+	atomic.StoreUint64((*uint64)(&c.root.names), uint64(o))
+	c.find()
+	return k, nil
+}
+
+func (c *Counters) encodeNames() []byte {
+	b := binary.LittleEndian.AppendUint32(nil, uint32(len(c.names)))
+	for _, n := range c.names {
+		b = appendName(b, n)
+	}
+	return b
+}
+
+func appendName(b []byte, n counterName) []byte {
+	b = append(binary.LittleEndian.AppendUint16(b, uint16(len(n.group))), n.group...)
+	return append(binary.LittleEndian.AppendUint16(b, uint16(len(n.name))), n.name...)
 }
 
 func (c *Counters) Lookup(group, name string) (Counter, bool) {
@@ -110,18 +148,15 @@ func (c *Counters) Seal(procs int) error {
 	if procs < 1 || procs > maxSlots {
 		return fmt.Errorf("shm: counters for %d processes: %w", procs, ErrSize)
 	}
-	var b []byte
-	for _, n := range c.names {
-		b = append(binary.LittleEndian.AppendUint16(b, uint16(len(n.group))), n.group...)
-		b = append(binary.LittleEndian.AppendUint16(b, uint16(len(n.name))), n.name...)
-	}
+	b := c.encodeNames()
 	t := c.a.TagFor("core", "counters")
-	names, err := c.a.Alloc(max(1, len(b)), t)
+	names, err := c.a.Alloc(len(b), t)
 	if err != nil {
 		return fmt.Errorf("shm: names of %d counters: %w", len(c.names), err)
 	}
 	copy(c.a.Bytes(names), b)
-	stride := (max(1, len(c.names))*8 + cacheLine - 1) &^ (cacheLine - 1)
+	room := len(c.names) + spareCounters
+	stride := (room*8 + cacheLine - 1) &^ (cacheLine - 1)
 	cells, err := c.a.Alloc(stride*(procs+1)+cacheLine, t)
 	if err != nil {
 		c.a.Free(names)
@@ -129,7 +164,7 @@ func (c *Counters) Seal(procs int) error {
 	}
 	clear(c.a.Bytes(cells))
 	r := c.root
-	r.n, r.procs, r.stride = uint32(len(c.names)), uint32(procs), uint32(stride)
+	r.procs, r.stride, r.room = uint32(procs), uint32(stride), uint32(room)
 	r.names, r.block, r.cells = names, cells, (cells+cacheLine-1)&^(cacheLine-1)
 	before := c.row
 	c.find()

@@ -30,8 +30,19 @@ func TestCounters(t *testing.T) {
 		t.Fatal(err)
 	}
 	is(t, c.Seal(4), ErrSealed)
-	_, err = c.Register("tm", "late")
+	late := must(c.Register("tm", "late"))
+	c.Add(late, 7)
+	for i := range spareCounters - 1 {
+		must(c.Register("late", string(rune('a'+i))))
+	}
+	_, err = c.Register("tm", "too late")
 	is(t, err, ErrSealed)
+	if k, ok := NewCounters(a).Lookup("tm", "late"); k != late || !ok {
+		t.Errorf("a process that begins later finds %d, %v; want %d", k, ok, late)
+	}
+	if n := c.Sum(late); n != 7 {
+		t.Errorf("late: %d", n)
+	}
 	c.Add(replies, -2)
 	var cmds []*exec.Cmd
 	for slot := 1; slot < 4; slot++ {

@@ -407,3 +407,22 @@ func (w Wheel) repair(a *Arena, h *wheelHead) {
 	h.moving, h.arming = 0, 0
 	atomic.StoreUint64(&h.next, h.now) // look at once
 }
+
+// Absorb moves every timer of from to w, each with its expiry and kind. from's worker has ended, or calls this itself.
+func (w Wheel) Absorb(a *Arena, from Wheel) {
+	for i := range listLate + 1 {
+		for {
+			h := from.lock(a)
+			o := h.lists[i].head
+			var t *Timer
+			if o != 0 {
+				t = a.timer(o)
+			}
+			a.Unlock(&h.lock)
+			if o == 0 {
+				break
+			}
+			w.Arm(a, o, t.expires, Kind(t.kind)) // takes it off from
+		}
+	}
+}

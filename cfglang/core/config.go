@@ -28,7 +28,8 @@ type Config struct {
 	ServerID      int
 	Restart       bool // restart_children: kahea's own
 	// memory
-	ShmSize int // MB, 0: built-in
+	ShmSize    int // MB, 0: built-in
+	ShmReserve int // percent, shm_reserve: kahea's own
 	// sockets
 	Port           int
 	DisableTCP     bool
@@ -75,7 +76,7 @@ type Config struct {
 func Defaults(version string) *Config {
 	return &Config{
 		Debug: 0, LogFacility: "LOG_DAEMON", MemLog: 4, MemDbg: 4, MemSummary: 12, ParserLog: -1,
-		Children: 8, TCPChildren: -1, Fork: true, Workdir: "/", RunDir: "/run/kamailio", OpenFiles: -1, ExitTimeout: 60, Restart: true,
+		Children: 8, TCPChildren: -1, Fork: true, Workdir: "/", RunDir: "/run/kamailio", OpenFiles: -1, ExitTimeout: 60, Restart: true, ShmReserve: 5,
 		Port: 5060, EnableSCTP: 2, AutoAliases: true, TOS: 16, MaxBuffer: 262144,
 		TCPLifetime: 120, TCPMaxConns: 2048, TCPConnTimeout: 10, TCPSendTimeout: 10, TCPRdBuf: 16384, TCPConnWQMax: 32768, TCPWQMax: 10485760,
 		TCPCRLFPing: true, TCPKeepalive: true, MsgMaxSize: 32767,

@@ -6,6 +6,7 @@
 package log
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"log/syslog"
@@ -72,6 +73,18 @@ func New(o Options, level Level) *Logger {
 	}
 	l.level.Store(int32(level))
 	return l
+}
+
+// Close gives back the connections to syslog; a line that is written later opens one anew.
+func (l *Logger) Close() error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	var errs []error
+	for _, w := range l.sys {
+		errs = append(errs, w.Close())
+	}
+	l.sys = nil
+	return errors.Join(errs...)
 }
 
 // Follow makes the level that of a word in shared memory, which an RPC may change.

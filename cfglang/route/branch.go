@@ -177,10 +177,7 @@ func appendAttrs(dst []byte, a *BranchAttrs) []byte {
 }
 
 func (c *Ctx) loadAttrs(d *decoder, a *BranchAttrs) {
-	a.ForceSock = nil
-	if i := int32(d.u32()); i >= 0 && int(i) < len(c.P.Net.Sockets) {
-		a.ForceSock = c.P.Net.Sockets[i]
-	}
+	a.ForceSock = c.P.Net.At(int(int32(d.u32())))
 	a.Flags, a.OTCPID, a.RegID = d.u32(), d.u32(), d.u32()
 	a.RUID = c.copyOrNil(d.bytes(), false)
 	a.LocationUA = c.copyOrNil(d.bytes(), false)

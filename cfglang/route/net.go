@@ -40,10 +40,24 @@ type Alias struct {
 
 // Net is what the server calls itself. It is fixed before the first message.
 type Net struct {
-	Sockets []*Socket
+	Sockets []*Socket // that the server listens on
+	// Known are all sockets by Index; those that a reload has taken away still stand here, because transactions and contacts name them. nil: as Sockets.
+	Known   []*Socket
 	Aliases []Alias
 	// Callbacks are the modules' opinions (register_check_self_func).
 	Callbacks []func(host []byte, port uint16, proto sipparse.Proto) bool
+}
+
+// At is the socket of index i, nil if there is none.
+func (n *Net) At(i int) *Socket {
+	l := n.Known
+	if l == nil {
+		l = n.Sockets
+	}
+	if i < 0 || i >= len(l) {
+		return nil
+	}
+	return l[i]
 }
 
 // IsMyself is the "myself" test of core.md 4.3; port 0 and ProtoNone match any.

@@ -134,6 +134,12 @@ func (p *Proc) Put(c *Ctx) {
 	c.Scratch.Close()
 }
 
+// Continue takes over from the generation before what must go on: the numbers of messages.
+func (p *Proc) Continue(before *Proc) { p.msgID = before.msgID }
+
+// Close ends the coroutines; no script may be running or suspended.
+func (p *Proc) Close() { p.Runner.Close() }
+
 // NextID numbers messages ($mi).
 func (p *Proc) NextID() uint32 { p.msgID++; return p.msgID }
 

@@ -102,7 +102,7 @@ func newBench(t testing.TB, text []byte) *bench {
 	if err := s.proc.Counts.Seal(1); err != nil {
 		t.Fatal(err)
 	}
-	if err := s.runtime.open(s.arena, s.proc.Log.Follow); err != nil {
+	if err := s.openRuntime(nil); err != nil {
 		t.Fatal(err)
 	}
 	if err := s.wheel(); err != nil {

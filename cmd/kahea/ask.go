@@ -34,7 +34,7 @@ type asking struct {
 
 // ask has main do something for r, which is answered when main has answered. On the loop.
 func (s *server) ask(r *modules.Request, verb string, args ...string) error {
-	if s.asking.send == nil {
+	if s.asking == nil {
 		return modules.NewFault(500, "%s: this process has no main to ask", verb)
 	}
 	s.asking.next++
@@ -46,28 +46,23 @@ func (s *server) ask(r *modules.Request, verb string, args ...string) error {
 	if err != nil {
 		return modules.NewFault(500, "ask main to %s: %v", verb, err)
 	}
-	if s.asking.open == nil {
-		s.asking.open = map[uint64]*modules.Request{}
-	}
 	s.asking.open[q.ID] = r
 	r.Delayed = true
 	return nil
 }
 
-// answered handles main's answer; on the control goroutine.
-func (s *server) answered(b []byte, _ []int) {
+// answered handles main's answer. On the loop.
+func (s *server) answered(b []byte) {
 	var a reply
 	if err := json.Unmarshal(b, &a); err != nil {
 		s.proc.Log.Printf(log.Err, "<core>: ", "answer of main: %v", err)
 		return
 	}
-	s.loop(func() {
-		if r := s.asking.open[a.ID]; r != nil {
-			delete(s.asking.open, a.ID)
-			r.Out, r.Fault = append(r.Out, a.Out...), a.Fault
-			r.Reply()
-		}
-	})
+	if r := s.asking.open[a.ID]; r != nil {
+		delete(s.asking.open, a.ID)
+		r.Out, r.Fault = append(r.Out, a.Out...), a.Fault
+		r.Reply()
+	}
 }
 
 // asked handles a child's question in main; send sends to the child.

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 	"strings"
 	"time"
 
@@ -117,18 +118,13 @@ func (s *server) start() (code int, err error) {
 	if err := s.counters(); err != nil {
 		return exitError, err
 	}
-	if err := s.runtime.open(s.arena, s.proc.Log.Follow); err != nil {
+	if err := s.openRuntime(nil); err != nil {
 		return exitError, err
 	}
 	if _, _, err := shm.Root[wheels](s.arena, "wheels"); err != nil {
 		return exitError, err
 	}
-	var keepErr error
-	s.host.KeepFile = func(name string, fd int) {
-		own, err := procmgr.Dup(fd) // the manager closes its own at the end, the module the first
-		keepErr = errors.Join(keepErr, err)
-		s.kept = append(s.kept, keptFD{name, own})
-	}
+	s.host.KeepFile = s.keepFile
 	id, err := procmgr.LookupIdentity(s.par.User, s.par.Group)
 	if err != nil {
 		return exitError, err
@@ -149,9 +145,14 @@ func (s *server) start() (code int, err error) {
 			}
 		}
 	}
-	defer s.closeModules()
-	if keepErr != nil {
-		return exitError, keepErr
+	defer func() {
+		for _, x := range s.extra {
+			x.closeModules()
+		}
+		s.closeModules()
+	}()
+	if s.keepErr != nil {
+		return exitError, s.keepErr
 	}
 	if dm.NoFork {
 		if err := s.onlyFirstUDP(); err != nil {
@@ -170,8 +171,16 @@ func (s *server) start() (code int, err error) {
 	if err != nil {
 		return exitError, err
 	}
-	procs := s.procs0(len(tcp) > 0)
-	s.Slots = len(procs) + 1
+	v := &live{senders: senders}
+	for _, l := range ls {
+		fd := -1
+		if l.Proto != sipparse.UDP {
+			fd, tcp = tcp[0], tcp[1:]
+		}
+		v.tcp = append(v.tcp, fd)
+	}
+	procs := s.procs0(s.hasTCP())
+	s.Slots = len(procs) + 1 + spareSlots
 	shared, err := reactor.Prepare(s.arena, ls, ro, s.Slots)
 	if err != nil {
 		return exitError, err
@@ -190,17 +199,29 @@ func (s *server) start() (code int, err error) {
 	if err != nil {
 		return exitError, err
 	}
+	s.live = v
+	s.verbs = map[string]verb{"reload": s.reloadVerb}
 	steer := reactor.NewSteering(s.arena, shared)
 	defer steer.Close()
 	m, err := procmgr.New(procmgr.Options{
 		Arena: s.arena, Config: blob, Restart: s.par.Restart, ExitTimeout: s.par.ExitTimeout, Name: "kahea", Heartbeat: 10,
-		Log:    func(level int, text string) { s.proc.Log.Printf(log.Level(level), "<core>: ", "%s", text) },
-		Died:   func(_ procmgr.Proc, slot int, _ string) []int { fds, _ := steer.Died(slot); return fds },
-		Status: s.memoryReport, Silent: !dm.NoFork, SilentErr: !dm.NoFork && !dm.LogStderr, Dumpable: id.SetUID && !dm.DisableCoreDump,
+		Log: func(level int, text string) { s.proc.Log.Printf(log.Level(level), "<core>: ", "%s", text) },
+		Died: func(_ procmgr.Proc, slot int, _ string) []int {
+			if v.died(slot) {
+				return nil
+			}
+			fds, _ := steer.Died(slot)
+			return fds
+		},
+		Spare: spareSlots, Status: s.memoryReport, Hangup: func() {
+			go s.reload() //nolint:errcheck // it has logged why
+		},
+		Silent: !dm.NoFork, SilentErr: !dm.NoFork && !dm.LogStderr, Dumpable: id.SetUID && !dm.DisableCoreDump,
 	})
 	if err != nil {
 		return exitError, err
 	}
+	v.watch(s, m, steer)
 	m.Handle(msgOpened, func(slot int, b []byte, fds []int) {
 		if err := steer.Opened(slot, int(binary.LittleEndian.Uint32(b)), fds); err != nil {
 			s.proc.Log.Printf(log.Err, "<core>: ", "%v", err)
@@ -214,12 +235,15 @@ func (s *server) start() (code int, err error) {
 	m.Handle(msgAsk, func(slot int, b []byte, _ []int) {
 		s.asked(b, func(p []byte) error { return m.Send(slot, msgAnswer, p) })
 	})
-	read, write, err := reactor.MakeBells(s.Slots)
-	if err != nil {
+	if v.read, v.write, err = reactor.MakeBells(s.Slots); err != nil {
 		return exitError, err
 	}
-	if err := s.addProcs(m, procs, read, write, senders, tcp); err != nil {
+	if v.ends[0], v.ends[1], err = reactor.TCPPairs(s.tcpWorkers(procs)); err != nil {
 		return exitError, err
+	}
+	for i, p := range procs {
+		p.Fds = s.fdsFor(p, i+1)
+		m.Add(p)
 	}
 	if id.SetUID || id.SetGID {
 		if err := m.DropPrivileges(id, s.lowPort(), !dm.DisableCoreDump); err != nil {
@@ -232,7 +256,7 @@ func (s *server) start() (code int, err error) {
 	if err := m.Start(); err != nil {
 		return exitError, err
 	}
-	s.proc.Log.Printf(log.Info, "<core>: ", "kahea %s: %d processes, %d MB shared memory (%s), ready after %d ms", fullVersion(), s.Slots,
+	s.proc.Log.Printf(log.Info, "<core>: ", "kahea %s: %d processes, %d MB shared memory (%s), ready after %d ms", fullVersion(), len(procs)+1,
 		s.par.ShmSize, kind, time.Since(time.Unix(0, s.Started)).Milliseconds())
 	if err := s.initWorker(procmgr.RankMain); err != nil {
 		m.Stop()
@@ -246,7 +270,7 @@ func (s *server) start() (code int, err error) {
 	}
 	daemon.Report(0)
 	if dm.NoFork {
-		stop, err := s.workInMain(ls, ro, read[0], write)
+		stop, err := s.workInMain(ls, ro, v.read[0], v.write)
 		if err != nil {
 			m.Stop()
 			m.Run()
@@ -264,7 +288,7 @@ func (s *server) procs0(tcp bool) []procmgr.Proc {
 	var l []procmgr.Proc
 	rank := procmgr.RankSIPInit
 	for i, e := range s.Endpoints {
-		if e.Proto != sipparse.UDP {
+		if e.Proto != sipparse.UDP || e.Gone {
 			continue
 		}
 		for n := range e.Workers {
@@ -300,47 +324,46 @@ func (s *server) procs0(tcp bool) []procmgr.Proc {
 	return l
 }
 
-// addProcs gives each process its descriptors (see splitFds) and adds it to the manager.
-func (s *server) addProcs(m *procmgr.Manager, procs []procmgr.Proc, read, write, senders, tcp []int) error {
-	n := 0
+func (s *server) tcpWorkers(procs []procmgr.Proc) (n int) {
 	for _, p := range procs {
 		if p.Kind == kindTCP {
 			n++
 		}
 	}
-	mains, ends, err := reactor.TCPPairs(n)
-	if err != nil {
-		return err
+	return n
+}
+
+// fdsFor is what the process p in slot inherits (see splitFds). All of them stay main's.
+func (s *server) fdsFor(p procmgr.Proc, slot int) (fds []int) {
+	v := s.live
+	fds = append(append(fds, v.read[slot]), v.write...)
+	for _, fd := range v.senders {
+		if fd >= 0 {
+			fds = append(fds, fd)
+		}
 	}
-	nTCP := 0
-	for i, p := range procs {
-		p.Fds = append(p.Fds, read[i+1])
-		p.Fds = append(p.Fds, write...)
-		for _, fd := range senders {
-			if fd >= 0 {
-				p.Fds = append(p.Fds, fd)
+	switch {
+	case strings.HasPrefix(p.Kind, kindModule):
+		for _, k := range s.kept {
+			fds = append(fds, k.fd)
+		}
+	case p.Kind == kindTCP:
+		fds = append(fds, v.ends[1][p.Arg])
+	case p.Kind == kindTCPMain:
+		for i, e := range s.Endpoints {
+			if fd := v.tcp[i]; fd >= 0 && !e.Gone {
+				fds = append(fds, fd)
 			}
 		}
-		switch {
-		case strings.HasPrefix(p.Kind, kindModule):
-			for _, k := range s.kept {
-				p.Fds = append(p.Fds, k.fd)
-			}
-		case p.Kind == kindTCP:
-			p.Fds = append(p.Fds, ends[nTCP])
-			nTCP++
-		case p.Kind == kindTCPMain:
-			p.Fds = append(append(p.Fds, tcp...), mains...)
-		}
-		m.Add(p)
+		fds = append(fds, v.ends[0]...)
 	}
-	return nil
+	return fds
 }
 
 func listeners(l []endpoint) []reactor.Listener {
 	out := make([]reactor.Listener, len(l))
 	for i, e := range l {
-		out[i] = reactor.Listener{Proto: e.Proto, Addr: e.Addr, Workers: e.Workers}
+		out[i] = reactor.Listener{Proto: e.Proto, Addr: e.Addr, Workers: e.Workers, Gone: e.Gone}
 	}
 	return out
 }
@@ -368,4 +391,16 @@ func (s *server) lowPort() bool {
 		}
 	}
 	return false
+}
+
+// keepFile is Host.KeepFile in main.
+func (v *server) keepFile(name string, fd int) {
+	own, err := procmgr.Dup(fd) // the module closes its own
+	v.keepErr = errors.Join(v.keepErr, err)
+	v.kept = append(v.kept, keptFD{name, own})
+}
+
+// hasTCP says whether there are TCP processes.
+func (s *server) hasTCP() bool {
+	return slices.ContainsFunc(s.Endpoints, func(e endpoint) bool { return e.Proto != sipparse.UDP })
 }

@@ -16,10 +16,15 @@ import (
 
 // Kinds of control messages between main and children (procmgr keeps those below 32).
 const (
-	msgOpened  = 32 + iota // UDP worker to main: listener index, its descriptors
-	msgDrained             // UDP worker to main
-	msgAsk                 // child to main: a question
-	msgAnswer              // main to child
+	msgOpened    = 32 + iota // UDP worker to main: listener index, its descriptors
+	msgDrained               // UDP worker to main
+	msgAsk                   // child to main: a question
+	msgAnswer                // main to child
+	msgPrepare               // main to child: make this configuration ready
+	msgPrepared              // the answer
+	msgCommit                // main to child: let it serve
+	msgCommitted             // the answer
+	msgAbandon               // main to child: forget it
 )
 
 // Kinds of processes.
@@ -74,9 +79,7 @@ func child(ch *procmgr.Child) error {
 	if err := s.counters(); err != nil {
 		return err
 	}
-	if err := s.runtime.open(s.arena, s.proc.Log.Follow); err != nil {
-		return err
-	}
+	s.runtime.open(s.arena, shm.Off(sl.RuntimeAt), s.proc.Log.Follow)
 	if err := s.setup(); err != nil {
 		d.Write(os.Stderr, false)
 		return err
@@ -173,9 +176,12 @@ func (s *server) loopChild(ch *procmgr.Child, f childFds) error {
 	h.w = w
 	s.proc.Host = h
 	s.loop = w.Post
-	ch.Signals(w.Stop, func() { w.Post(s.memoryReport) })
-	s.asking.send = ch.Control.Send
-	ch.Control.Handle(msgAnswer, s.answered)
+	h.gen = &generations{ch: ch, w: w, h: h}
+	ch.Signals(w.Stop, func() { w.Post(func() { h.s.memoryReport() }) })
+	s.asking = &asking{send: ch.Control.Send, open: map[uint64]*modules.Request{}}
+	ch.Control.Handle(msgAnswer, func(b []byte, _ []int) { w.Post(func() { h.s.answered(b) }) })
+	h.gen.handle(ch.Control)
+	ch.Retire(h.gen.leave)
 	ch.Control.Closed(func(error) { w.Stop() })
 	ch.Control.Serve()
 	if ch.Rank != procmgr.RankNoChildInit {
@@ -194,7 +200,7 @@ func (s *server) loopChild(ch *procmgr.Child, f childFds) error {
 		}
 	})
 	err = w.Run()
-	s.closeModules()
+	h.s.closeModules()
 	return err
 }
 

@@ -44,6 +44,7 @@ func coreCommands(s *server) []modules.RPC {
 		{Name: "core.ppdefines", Array: true, Doc: "List preprocessor defines.", Run: s.rpcDefines},
 		{Name: "core.ppdefines_full", Array: true, Doc: "List preprocessor defines with their values.", Run: s.rpcDefinesFull},
 	}
+	l = append(l, s.liveCommands()...)
 	return append(l, s.netCommands()...)
 }
 

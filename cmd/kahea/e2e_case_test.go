@@ -131,6 +131,8 @@ func (c *scenario) run(f []string) {
 		c.define(p.name, p.local)
 	case "server":
 		c.srv = startServer(c.t, c.addr, c.fill(c.section("kahea.cfg")), f[1:]...)
+	case "reload", "refuse":
+		c.srv.reload(c.fill(c.section(arg(1))), f[0] == "reload")
 	case "stop":
 		c.srv.stop()
 	case "send":
@@ -362,6 +364,10 @@ func (c *scenario) matchText(got, want string) error {
 // processes compares the titles of the server's children, in the order of their process ids, with patterns.
 func (c *scenario) processes(want string) {
 	var got []string
+	eventually(patience, func() bool { // those that a reload has done without take a moment to end
+		c.srv.pids = children(c.srv.cmd.Process.Pid)
+		return len(c.srv.pids) == strings.Count(want, "\n")
+	})
 	for _, title := range c.srv.pids {
 		got = append(got, title)
 	}

@@ -28,8 +28,10 @@ type config struct {
 	listen  []listenSpec
 	aliases []syntax.SocketID
 	flags   map[string]int
-	runtime *runtimeConfig
-	diag    *diag.List
+	// settings are the module parameters as written, by module.
+	settings map[string][]setting
+	runtime  *runtimeConfig
+	diag     *diag.List
 }
 
 // listenSpec is one listen line or -l.
@@ -65,7 +67,7 @@ func load(o *options, name string, text []byte, d *diag.List) (*config, error) {
 	if err != nil {
 		return nil, err
 	}
-	c := &config{opts: o, par: core.Defaults(fullVersion()), vars: pv.NewTable(), flags: map[string]int{}, diag: d}
+	c := &config{opts: o, par: core.Defaults(fullVersion()), vars: pv.NewTable(), flags: map[string]int{}, settings: map[string][]setting{}, diag: d}
 	c.table = c.par.Params()
 	c.runtime = newRuntimeConfig(c.table)
 	if err := c.vars.AddVars(core.Vars()); err != nil {
@@ -93,6 +95,9 @@ func load(o *options, name string, text []byte, d *diag.List) (*config, error) {
 		c.item(it)
 	}
 	c.overrides()
+	if o.fixed != nil {
+		return c, c.keep(o.fixed)
+	}
 	return c, nil
 }
 
@@ -171,7 +176,7 @@ func (c *config) groupVar(g *syntax.GroupVar) {
 	default:
 		for _, l := range c.loaded {
 			if l.Name == g.Group {
-				if err := modules.SetParam(l.Table.Params, g.Name, modules.Value{Str: g.Value.Str, Int: int(g.Value.Int), IsInt: g.Value.Kind == syntax.IntValue}); err != nil {
+				if err := c.setParam(l, g.Name, g.Value); err != nil {
 					c.diag.Errorf(g.Pos, "module %s: %v", l.Name, err)
 				}
 				return
@@ -260,7 +265,7 @@ func (c *config) modParam(p *syntax.ModParam) {
 			continue
 		}
 		found = true
-		if err := modules.SetParam(l.Table.Params, p.Name, modules.Value{Str: p.Value.Str, Int: int(p.Value.Int), IsInt: p.Value.Kind == syntax.IntValue}); err != nil {
+		if err := c.setParam(l, p.Name, p.Value); err != nil {
 			dg := diag.Diagnostic{Pos: p.NamePos, Summary: fmt.Sprintf("module %s: %v", l.Name, err)}
 			var names []string
 			for i := range l.Table.Params {
@@ -276,6 +281,16 @@ func (c *config) modParam(p *syntax.ModParam) {
 		dg := diag.Diagnostic{Pos: p.ModulePos, Summary: fmt.Sprintf("modparam: no module matching %q is loaded", p.Module), Detail: "loadmodule has to stand above"}
 		c.diag.Add(dg)
 	}
+}
+
+// setParam sets a module's parameter, unless it keeps the value of the start.
+func (c *config) setParam(l modules.Loaded, name string, value syntax.Value) error {
+	v := modules.Value{Str: value.Str, Int: int(value.Int), IsInt: value.Kind == syntax.IntValue}
+	c.settings[l.Name] = append(c.settings[l.Name], setting{name, v})
+	if c.opts.fixed.kept(l, name) {
+		return nil
+	}
+	return modules.SetParam(l.Table.Params, name, v)
 }
 
 // overrides applies what the command line wins with (core.md 1.1, pass 4).

@@ -19,7 +19,8 @@ func (s *server) onlyFirstUDP() error {
 			e.Workers = 1
 			s.Endpoints = s.Endpoints[:0:0]
 			s.Endpoints = append(s.Endpoints, e)
-			s.proc.Net.Sockets = makeNet(s.Endpoints, nil).Sockets
+			n := makeNet(s.Endpoints, nil)
+			s.proc.Net.Sockets, s.proc.Net.Known = n.Sockets, n.Known
 			return nil
 		}
 	}

@@ -44,6 +44,7 @@ type options struct {
 	Help       bool
 	Version    bool
 	set        map[string]bool // short or long names that were given
+	fixed      *fixed          // of the server that runs, when this is a reload
 }
 
 // errUsage is a mistake on the command line; it was printed.

@@ -18,7 +18,7 @@ const (
 	maxRuntimeText  = 1020 // bytes
 )
 
-// runtimeVars is the root "cfg": what may change while the server runs, by number of the variable. Every process reads numbers in
+// runtimeVars is what may change while the server runs, by number of the variable. Every process reads numbers in
 // place and texts under the lock.
 type runtimeVars struct {
 	Val  [maxRuntimeVars]int64
@@ -43,8 +43,8 @@ type runtimeVar struct {
 	at               int    // index in Val or Text
 }
 
-// runtimeConfig is the run-time configuration (core.md 14): its list is made of the configuration, alike in all processes, its values lie in the
-// root once it is open.
+// runtimeConfig is the run-time configuration (core.md 14): its list is made of the configuration, alike in all processes, its values lie in
+// shared memory once it is open. Each configuration has its own: a script that still runs under the one before reads its own variables.
 type runtimeConfig struct {
 	vars  []runtimeVar
 	texts int
@@ -100,29 +100,49 @@ func (r *runtimeConfig) declare(g *syntax.GroupVar) error {
 	return nil
 }
 
-// open finds or makes the root; main fills it from the configuration.
-func (r *runtimeConfig) open(a *shm.Arena, follow func(debug *int64)) error {
-	ref, created, err := shm.Root[runtimeVars](a, "cfg")
+// create makes the variables' place in shared memory, filled from the configuration (main). before is the configuration that this one follows, nil at the
+// start: what was changed by RPC since stays, unless the configuration itself says something else than before.
+func (r *runtimeConfig) create(a *shm.Arena, before *runtimeConfig) (shm.Off, error) {
+	ref, err := shm.New[runtimeVars](a, a.TagFor("core", "cfg"))
 	if err != nil {
-		return err
+		return 0, fmt.Errorf("run-time configuration: %w", err)
 	}
 	r.root, r.arena = ref.Get(a), a
 	for i := range r.vars {
 		v := &r.vars[i]
-		switch {
-		case !created:
-		case v.isStr:
-			r.setText(v, v.text)
-		case v.from != nil:
-			r.root.Val[v.at] = int64(*v.from)
-		default:
-			r.root.Val[v.at] = int64(v.num)
+		val := v.start()
+		if before != nil {
+			if k := before.find(v.group, v.name); k >= 0 && before.vars[k].start() == val {
+				val = before.value(k)
+			}
 		}
-		if v.group == "core" && v.name == "debug" {
-			follow(&r.root.Val[v.at])
+		if v.isStr {
+			r.setText(v, val.Str)
+		} else {
+			r.root.Val[v.at] = int64(val.Int)
 		}
 	}
-	return nil
+	return ref.Off, nil
+}
+
+// start is what the configuration says.
+func (v *runtimeVar) start() modules.Value {
+	switch {
+	case v.isStr:
+		return modules.Value{Str: v.text}
+	case v.from != nil:
+		return modules.Value{Int: *v.from, IsInt: true}
+	default:
+		return modules.Value{Int: v.num, IsInt: true}
+	}
+}
+
+// open finds what create has made.
+func (r *runtimeConfig) open(a *shm.Arena, at shm.Off, follow func(debug *int64)) {
+	r.root, r.arena = shm.Ref[runtimeVars]{Off: at}.Get(a), a
+	if i := r.find("core", "debug"); i >= 0 {
+		follow(&r.root.Val[r.vars[i].at])
+	}
 }
 
 func (r *runtimeConfig) find(group, name string) int {
@@ -238,4 +258,15 @@ func (r *runtimeConfig) Each(f func(group, name string, v modules.Value, desc st
 	for i := range r.vars {
 		f(r.vars[i].group, r.vars[i].name, r.value(i), r.vars[i].doc)
 	}
+}
+
+// openRuntime makes the run-time configuration in main; before as in create.
+func (v *server) openRuntime(before *runtimeConfig) error {
+	at, err := v.runtime.create(v.arena, before)
+	if err != nil {
+		return err
+	}
+	v.RuntimeAt = uint64(at)
+	v.runtime.open(v.arena, at, v.proc.Log.Follow)
+	return nil
 }

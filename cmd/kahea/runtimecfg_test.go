@@ -30,8 +30,12 @@ func TestGroupVariables(t *testing.T) {
 	}
 	defer a.Close()
 	followed := false
-	if err := c.runtime.open(a, func(*int64) { followed = true }); err != nil || !followed {
-		t.Fatalf("open: %v, debug followed: %v", err, followed)
+	at, err := c.runtime.create(a, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if c.runtime.open(a, at, func(*int64) { followed = true }); !followed {
+		t.Fatal("the log level does not follow debug")
 	}
 	get := func(group, name string) modules.Value {
 		v, ok := c.runtime.Get(group, name)

@@ -33,6 +33,8 @@ type sealed struct {
 	Kept      []string // names of descriptors that modules keep
 	Slots     int      // processes, main included
 	Senders   []bool   // by endpoint: a child inherits a socket to send from
+	RuntimeAt uint64   // where the run-time configuration lies
+	Fixed     *fixed   // what a reload has kept; nil: this is the configuration of the start
 }
 
 // server is one process with its configuration, whether main or child.
@@ -47,8 +49,12 @@ type server struct {
 	loop    func(f func()) // set once the process's loop stands
 	fds     map[string]int
 	kept    []keptFD // main: in the order in which modules kept them
-	asking  asking
+	asking  *asking
+	keepErr error
 	verbs   map[string]verb // main: set before the children start
+	live    *live           // main
+	before  *server         // main: the first generation; nil in that one itself
+	extra   []*server       // main, first generation: later ones whose modules hold something
 }
 
 type keptFD struct {
@@ -273,6 +279,17 @@ func (v *server) closeModules() {
 	}
 }
 
+// drained says that no module of this process has a request under way, and lets them take no more.
+func (v *server) drained() bool {
+	all := true
+	for _, l := range v.loaded {
+		if m, ok := l.Module.(modules.Drainer); ok {
+			all = m.Drain() && all
+		}
+	}
+	return all
+}
+
 // every runs f in the slow timer process each interval.
 func (v *server) every(interval time.Duration, f func()) {
 	v.beat = append(v.beat, periodic{every: max(1, uint64(interval/(time.Second/16))), f: f})
@@ -339,7 +356,7 @@ func unseal(b []byte) (sealed, error) {
 	var s sealed
 	err := json.Unmarshal(b, &s)
 	if err == nil {
-		s.Options.set = s.Set
+		s.Options.set, s.Options.fixed = s.Set, s.Fixed
 	}
 	return s, err
 }

@@ -24,6 +24,7 @@ type endpoint struct {
 	AdvPort uint16
 	Name    string
 	Workers int
+	Gone    bool // a reload has taken it away; its index stays, because transactions, contacts and connections name it
 }
 
 // aliasSpec is a further name of the server.
@@ -220,7 +221,10 @@ func makeNet(l []endpoint, aliases []aliasSpec) *route.Net {
 		if e.Name != "" {
 			s.Name = []byte(e.Name)
 		}
-		n.Sockets = append(n.Sockets, s)
+		n.Known = append(n.Known, s)
+		if !e.Gone {
+			n.Sockets = append(n.Sockets, s)
+		}
 	}
 	for _, a := range aliases {
 		n.Aliases = append(n.Aliases, route.Alias{Proto: a.Proto, Host: []byte(a.Host), Port: a.Port})

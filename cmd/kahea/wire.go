@@ -23,6 +23,7 @@ type wire struct {
 	slow  bool            // this process runs the periodic functions
 	names *resolve.Resolver
 	procs *procmgr.Procs
+	gen   *generations // nil in main
 }
 
 func newWire(s *server) (*wire, error) {
@@ -44,7 +45,7 @@ func newWire(s *server) (*wire, error) {
 // Receive hands a message to the engine.
 func (h *wire) Receive(p *reactor.Packet) reactor.Verdict {
 	h.pkt = p
-	r := route.Recv{Src: p.Src, Dst: p.Dst, Sock: h.s.proc.Net.Sockets[p.Sock], Proto: p.Proto, Conn: p.Conn, Time: p.Time}
+	r := route.Recv{Src: p.Src, Dst: p.Dst, Sock: h.s.proc.Net.At(p.Sock), Proto: p.Proto, Conn: p.Conn, Time: p.Time}
 	if h.s.proc.Receive(p.Buf, r, h.keep) {
 		return reactor.Close
 	}
@@ -55,6 +56,9 @@ func (h *wire) Receive(p *reactor.Packet) reactor.Verdict {
 func (h *wire) Tick(now uint64) {
 	h.procs.Beat()
 	h.s.proc.Advance(now)
+	if h.gen != nil {
+		h.gen.sweep()
+	}
 	if h.slow {
 		h.s.tickPeriodic(now)
 	}

@@ -40,16 +40,16 @@ type mod struct {
 func (m *mod) Exports() modules.Exports {
 	return modules.Exports{
 		Params: []modules.Param{
-			{Name: "binrpc", Type: modules.StrParam, Func: m.addSocket, Doc: "socket to serve, may be repeated: [proto:]address[:port] with proto unixs (or unix), unixd, udp, tcp; port 2049; default unixs:<run_dir>/kamailio_ctl"},
+			{Name: "binrpc", Fixed: true, Type: modules.StrParam, Func: m.addSocket, Doc: "socket to serve, may be repeated: [proto:]address[:port] with proto unixs (or unix), unixd, udp, tcp; port 2049; default unixs:<run_dir>/kamailio_ctl"},
 			{Name: "fifo", Type: modules.StrParam, Func: func(modules.Value) error {
 				return errors.New("the text fifo is not there yet: use binrpc or jsonrpcs")
 			}, Doc: "text protocol over a fifo (not there yet)"},
-			{Name: "mode", Int: &m.mode, Max: 0o777, Doc: "permissions of unix sockets, 0600"},
-			{Name: "user", Type: modules.AnyParam, Func: func(v modules.Value) (err error) {
+			{Name: "mode", Fixed: true, Int: &m.mode, Max: 0o777, Doc: "permissions of unix sockets, 0600"},
+			{Name: "user", Fixed: true, Type: modules.AnyParam, Func: func(v modules.Value) (err error) {
 				m.user, err = v.UserID()
 				return err
 			}, Doc: "owner of unix sockets, the process's user by default"},
-			{Name: "group", Type: modules.AnyParam, Func: func(v modules.Value) (err error) {
+			{Name: "group", Fixed: true, Type: modules.AnyParam, Func: func(v modules.Value) (err error) {
 				m.group, err = v.GroupID()
 				return err
 			}, Doc: "group of unix sockets, the process's group by default"},
@@ -91,6 +91,9 @@ func (m *mod) Setup(h *modules.Host) error {
 // Init opens the sockets in main.
 func (m *mod) Init(h *modules.Host) error {
 	for i := range m.specs {
+		if h.Files(fileName(i)) >= 0 { // a reload: the sockets are there
+			continue
+		}
 		f, err := m.specs[i].open(os.FileMode(m.mode), m.user, m.group)
 		if err != nil {
 			return err
@@ -118,6 +121,9 @@ func (m *mod) Run(h *modules.Host, _ string) error {
 	}
 	return nil
 }
+
+// Drain is modules.Drainer.
+func (m *mod) Drain() bool { return m.srv == nil || m.srv.drain() }
 
 // Close ends the connections; main also removes the socket files that it made.
 func (m *mod) Close() error {

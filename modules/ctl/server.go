@@ -8,6 +8,7 @@ import (
 	"sort"
 	"strconv"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"kahea/cfglang/log"
@@ -28,7 +29,13 @@ type server struct {
 	open  map[net.Conn]conn
 	other []interface{ Close() error } // listeners and datagram sockets
 	done  chan struct{}
+
+	busy  atomic.Int32 // requests under way
+	until time.Time    // draining: when connections that say nothing have waited long enough; on the loop
 }
+
+// drainWait is how long a client that has connected just before the process leaves may take to send its request.
+const drainWait = time.Second
 
 type conn struct {
 	id   int
@@ -62,6 +69,21 @@ func (s *server) serve(x *spec, fd int) error {
 	s.other = append(s.other, c)
 	go s.datagrams(x, c)
 	return nil
+}
+
+// drain stops accepting; true when no request is under way and no client is left, or those that are left say nothing.
+func (s *server) drain() bool {
+	if s.until.IsZero() {
+		s.until = time.Now().Add(drainWait)
+		for _, x := range s.other {
+			x.Close() //nolint:errcheck // main keeps the socket for the successor
+		}
+		s.other = nil
+	}
+	s.mu.Lock()
+	left := len(s.open)
+	s.mu.Unlock()
+	return s.busy.Load() == 0 && (left == 0 || time.Now().After(s.until))
 }
 
 func (s *server) close() {
@@ -214,6 +236,8 @@ func (s *server) request(h rpc.Header, body []byte, peer []string, send func([]b
 		send(rpc.AppendFault(nil, h.Cookie, 400, "bad request: "+err.Error()))
 		return true
 	}
+	s.busy.Add(1)
+	defer s.busy.Add(-1)
 	r := &modules.Request{Params: params, Strict: s.m.autoconversion == 0, Peer: peer}
 	answered := make(chan struct{})
 	s.m.h.Loop(func() {

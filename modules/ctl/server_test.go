@@ -41,6 +41,9 @@ func start(t *testing.T, m *mod) {
 	fds := map[string]int{}
 	h.KeepFile = func(name string, fd int) { fds[name] = fd }
 	h.Files = func(name string) int {
+		if _, ok := fds[name]; !ok {
+			return -1
+		}
 		f := os.NewFile(uintptr(fds[name]), name)
 		c, err := net.FileListener(f) // a copy, as a child has one
 		if err == nil {

@@ -57,11 +57,13 @@ func (m *mod) serveDgram(fd int) error {
 		close(stopped)
 		c.Close() //nolint:errcheck // the process ends
 	})
+	m.reader(c)
 	go func() {
+		defer m.readers.Add(-1)
 		b := make([]byte, maxDatagram)
 		for {
 			n, from, err := c.ReadFrom(b)
-			if errors.Is(err, net.ErrClosed) {
+			if errors.Is(err, net.ErrClosed) || errors.Is(err, os.ErrDeadlineExceeded) {
 				return
 			}
 			if err != nil {

@@ -96,13 +96,22 @@ func (m *mod) serveFifo(fd int) error {
 		close(stopped)
 		f.Close() //nolint:errcheck // the process ends
 	})
+	m.reader(f)
 	go func() {
+		defer m.readers.Add(-1)
 		var fr framer
+		last := false
 		b := make([]byte, 4096)
 		for {
 			n, err := f.Read(b)
+			if errors.Is(err, os.ErrDeadlineExceeded) && fr.depth > 0 && !last { // to leave, but not in the middle of a request
+				last = true
+				if err := f.SetReadDeadline(time.Now().Add(drainWait)); err == nil {
+					continue
+				}
+			}
 			if err != nil {
-				if !errors.Is(err, os.ErrClosed) {
+				if !errors.Is(err, os.ErrClosed) && !errors.Is(err, os.ErrDeadlineExceeded) {
 					m.h.Logf(log.Err, "jsonrpcs", "read fifo: %v", err)
 				}
 				return

@@ -10,6 +10,8 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
+	"time"
 
 	"kahea/cfglang/log"
 	"kahea/cfglang/route"
@@ -59,7 +61,10 @@ type mod struct {
 	files             []*os.File // main: what the children inherit
 	made              []string   // main: what to remove at the end
 	stop              []func()   // child
-	last              struct {   // of jsonrpc_exec
+	reading           []deadliner
+	readers           atomic.Int32 // goroutines that read
+	draining          bool
+	last              struct { // of jsonrpc_exec
 		code int
 		body []byte
 	}
@@ -75,16 +80,16 @@ func (m *mod) Exports() modules.Exports {
 	return modules.Exports{
 		Params: []modules.Param{
 			{Name: "pretty_format", Int: &m.pretty, Max: 1, Doc: "1: responses have a member a line; 0: on one line"},
-			{Name: "transport", Type: modules.IntParam, Func: m.setTransport, Doc: "bits: 2 fifo, 4 datagram (1 http and 8 tcp are not there yet); 0: all that are there; default 6"},
-			{Name: "fifo_name", Str: &m.fifo.name, Doc: "path of the fifo, relative to the run directory; empty: none"},
-			{Name: "fifo_mode", Int: &m.fifo.mode, Max: 0o777, Doc: "its permissions, 0660"},
-			{Name: "fifo_user", Type: modules.AnyParam, Func: owner(&m.fifo.user, modules.Value.UserID), Doc: "its owner, the process's user by default"},
-			{Name: "fifo_group", Type: modules.AnyParam, Func: owner(&m.fifo.group, modules.Value.GroupID), Doc: "its group"},
+			{Name: "transport", Fixed: true, Type: modules.IntParam, Func: m.setTransport, Doc: "bits: 2 fifo, 4 datagram (1 http and 8 tcp are not there yet); 0: all that are there; default 6"},
+			{Name: "fifo_name", Fixed: true, Str: &m.fifo.name, Doc: "path of the fifo, relative to the run directory; empty: none"},
+			{Name: "fifo_mode", Fixed: true, Int: &m.fifo.mode, Max: 0o777, Doc: "its permissions, 0660"},
+			{Name: "fifo_user", Fixed: true, Type: modules.AnyParam, Func: owner(&m.fifo.user, modules.Value.UserID), Doc: "its owner, the process's user by default"},
+			{Name: "fifo_group", Fixed: true, Type: modules.AnyParam, Func: owner(&m.fifo.group, modules.Value.GroupID), Doc: "its group"},
 			{Name: "fifo_reply_dir", Str: &m.replyDir, Doc: "directory of the reply fifos, with the slash at its end; /tmp/"},
-			{Name: "dgram_socket", Str: &m.dgram.name, Doc: "path of the datagram socket, relative to the run directory, or udp:host:port; empty: none"},
-			{Name: "dgram_mode", Int: &m.dgram.mode, Max: 0o777, Doc: "its permissions, 0660"},
-			{Name: "dgram_user", Type: modules.AnyParam, Func: owner(&m.dgram.user, modules.Value.UserID), Doc: "its owner, the process's user by default"},
-			{Name: "dgram_group", Type: modules.AnyParam, Func: owner(&m.dgram.group, modules.Value.GroupID), Doc: "its group"},
+			{Name: "dgram_socket", Fixed: true, Str: &m.dgram.name, Doc: "path of the datagram socket, relative to the run directory, or udp:host:port; empty: none"},
+			{Name: "dgram_mode", Fixed: true, Int: &m.dgram.mode, Max: 0o777, Doc: "its permissions, 0660"},
+			{Name: "dgram_user", Fixed: true, Type: modules.AnyParam, Func: owner(&m.dgram.user, modules.Value.UserID), Doc: "its owner, the process's user by default"},
+			{Name: "dgram_group", Fixed: true, Type: modules.AnyParam, Func: owner(&m.dgram.group, modules.Value.GroupID), Doc: "its group"},
 			{Name: "dgram_workers", Int: &m.workers, Min: 1, Max: 64, Doc: "processes that serve the datagram socket, 1"},
 			{Name: "dgram_timeout", Int: &m.timeout, Min: 1, Max: 1 << 20, Doc: "ms that a response may take to be sent, 2000"},
 		},
@@ -133,6 +138,9 @@ func (m *mod) hasDgram() bool { return m.transport&dgramBit != 0 && m.dgram.name
 // Init makes fifo and socket in main.
 func (m *mod) Init(h *modules.Host) error {
 	keep := func(name string, p *place, open func(p *place) (*os.File, error)) error {
+		if h.Files(name) >= 0 { // a reload: it is there
+			return nil
+		}
 		f, err := open(p)
 		if err != nil {
 			return fmt.Errorf("%s: %w", p.name, err)
@@ -181,6 +189,30 @@ func (m *mod) Run(h *modules.Host, kind string) error {
 		return m.serveFifo(fd)
 	}
 	return m.serveDgram(fd)
+}
+
+// deadliner is what a reader reads from.
+type deadliner interface{ SetReadDeadline(t time.Time) error }
+
+// drainWait is how long a request that has come in part may take to be whole when the process leaves.
+const drainWait = time.Second
+
+func (m *mod) reader(d deadliner) {
+	m.reading = append(m.reading, d)
+	m.readers.Add(1)
+}
+
+// Drain is modules.Drainer: readers end behind the request that they are at.
+func (m *mod) Drain() bool {
+	if !m.draining {
+		m.draining = true
+		for _, d := range m.reading {
+			if err := d.SetReadDeadline(time.Now()); err != nil {
+				m.h.Logf(log.Err, "jsonrpcs", "stop reading: %v", err)
+			}
+		}
+	}
+	return m.readers.Load() == 0
 }
 
 // Close ends the readers; main removes what it made.

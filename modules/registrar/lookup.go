@@ -100,11 +100,8 @@ func (m *mod) useMain(c *route.Ctx, x *usrloc.Contact) bool {
 }
 
 func (m *mod) attrs(c *route.Ctx, x *usrloc.Contact) route.BranchAttrs {
-	a := route.BranchAttrs{Flags: x.CFlags, RUID: x.RUID, LocationUA: x.UserAgent, Instance: x.Instance, RegID: x.RegID, OTCPID: x.Conn}
-	if x.Sock >= 0 && x.Sock < len(c.P.Net.Sockets) {
-		a.ForceSock = c.P.Net.Sockets[x.Sock]
-	}
-	return a
+	return route.BranchAttrs{Flags: x.CFlags, RUID: x.RUID, LocationUA: x.UserAgent, Instance: x.Instance, RegID: x.RegID, OTCPID: x.Conn,
+		ForceSock: c.P.Net.At(x.Sock)}
 }
 
 // dst is where a contact's requests go instead of its URI: the first Path entry, or the address it was received from.

@@ -76,7 +76,7 @@ func toDest(d *route.Dest) dest {
 }
 
 func (d *dest) get(n *route.Net) route.Dest {
-	return route.Dest{Proto: sipparse.Proto(d.proto), Addr: d.addr.get(), Sock: n.Sockets[d.sock], Conn: d.conn, Flags: route.SendFlags(d.flags)}
+	return route.Dest{Proto: sipparse.Proto(d.proto), Addr: d.addr.get(), Sock: n.At(int(d.sock)), Conn: d.conn, Flags: route.SendFlags(d.flags)}
 }
 
 // cell is a transaction. The request's bytes follow it in its block.

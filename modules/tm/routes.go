@@ -15,7 +15,7 @@ func (m *mod) withRequest(p *route.Proc, o shm.Off, t *cell, kind route.Mask, f 
 		if e := c.Msg.Parse(m.request(o, t)); e != sipparse.OK {
 			m.h.Logf(log.Crit, "tm", "stored request can not be parsed: %v", e)
 		}
-		c.Recv = route.Recv{Src: t.src.get(), Dst: t.dst.get(), Sock: p.Net.Sockets[t.sock], Proto: sipparse.Proto(t.proto), Conn: t.conn, Time: p.Host.Now()}
+		c.Recv = route.Recv{Src: t.src.get(), Dst: t.dst.get(), Sock: p.Net.At(int(t.sock)), Proto: sipparse.Proto(t.proto), Conn: t.conn, Time: p.Host.Now()}
 		m.loadState(c, t)
 		c.Kind = kind
 		c.Trans, c.TransState = o, stateFound

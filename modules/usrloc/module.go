@@ -60,7 +60,7 @@ func (m *mod) Exports() modules.Exports {
 			{Name: "timer_interval", Int: &m.timerInterval, Min: 1, Max: 1 << 20, Doc: "seconds between removals of expired contacts, 60"},
 			{Name: "timer_procs", Int: &m.timerProcs, Max: 1, Doc: "1: a process of its own does it; 0: the slow timer"},
 			{Name: "use_domain", Int: &m.useDomain, Max: 1, Doc: "1: the address of record is user@domain; 0: the user only"},
-			{Name: "hash_size", Int: &m.hashSize, Min: 1, Max: 20, Doc: "buckets of a table as a power of two, 10"},
+			{Name: "hash_size", Fixed: true, Int: &m.hashSize, Min: 1, Max: 20, Doc: "buckets of a table as a power of two, 10"},
 			{Name: "desc_time_order", Int: &m.descTimeOrder, Max: 1, Doc: "1: newest contact first; 0: by q"},
 			{Name: "matching_mode", Int: &m.matchingMode, Max: 1, Doc: "what makes two contacts the same: 0 the URI, 1 URI and Call-ID"},
 			{Name: "cseq_delay", Int: &m.cseqDelay, Max: 1 << 20, Doc: "seconds in which an equal CSeq is a retransmission, 20"},

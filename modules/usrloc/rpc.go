@@ -154,8 +154,8 @@ func (m *mod) describe(d *Domain, n *modules.Node, r Ref, brief bool) {
 	n.AddStr("State", stateNames[d.contact(shm.Off(r)).state])
 	n.AddInt("Flags", int64(c.Flags))
 	n.AddInt("CFlags", int64(c.CFlags))
-	if s := m.h.Net.Sockets; c.Sock >= 0 && c.Sock < len(s) {
-		n.AddStr("Socket", string(s[c.Sock].Text))
+	if s := m.h.Net.At(c.Sock); s != nil {
+		n.AddStr("Socket", string(s.Text))
 	} else {
 		n.AddStr("Socket", "[not set]")
 	}

@@ -1,0 +1,11 @@
+package main
+
+import "kahea/modules"
+
+// liveCommands are kahea's own RPC commands that change a running server; main carries them out.
+func (s *server) liveCommands() []modules.RPC {
+	return []modules.RPC{
+		{Name: "kahea.reload", Doc: "Reads the configuration again and lets it serve, without losing a message; when something is wrong with it, nothing changes and the errors are returned.",
+			Run: func(r *modules.Request) error { return s.ask(r, "reload") }},
+	}
+}

@@ -1,0 +1,116 @@
+package reactor
+
+import (
+	"fmt"
+
+	"golang.org/x/sys/unix"
+)
+
+// SpareListeners is how many listeners may be added while the server runs.
+const SpareListeners = 16
+
+// Change is what a new configuration changes in a worker that runs.
+type Change struct {
+	// Listeners are all: the old ones keep their places, new ones stand behind them.
+	Listeners []Listener
+	// Senders has one descriptor for each new listener, -1 where there is none; the worker owns them.
+	Senders []int
+	// Listen (RoleTCPMain only) has a listening socket for each stream listener, by index, that is new or served again; the worker owns them.
+	Listen map[int]int
+	// Options: taken over are the timeouts, the limits and switches of TCP; what belongs to a socket or a table that exists already stays as it is.
+	Options Options
+}
+
+// Apply carries out a change. On the loop.
+func (w *Worker) Apply(c Change) error {
+	first := len(w.c.Listeners)
+	if len(c.Listeners) < first || len(c.Senders) != len(c.Listeners)-first {
+		closeAll(c.Senders)
+		closeListen(c.Listen)
+		return fmt.Errorf("%d listeners become %d, with %d senders: %w", first, len(c.Listeners), len(c.Senders), unix.EINVAL)
+	}
+	w.c.Listeners = c.Listeners
+	for i, fd := range c.Senders {
+		w.senders = append(w.senders, fd)
+		w.anySource = append(w.anySource, fd >= 0 && c.Listeners[first+i].Addr.Addr().Is4() && c.Listeners[first+i].Addr.Addr().IsUnspecified())
+		if fd >= 0 {
+			w.owned = append(w.owned, fd)
+		}
+	}
+	o := c.Options.withDefaults()
+	w.o.TCPLifetime, w.o.TCPConnectTimeout, w.o.TCPSendTimeout = o.TCPLifetime, o.TCPConnectTimeout, o.TCPSendTimeout
+	w.o.TCPRdBuf, w.o.TCPConnWQMax, w.o.TCPWQMax = o.TCPRdBuf, o.TCPConnWQMax, o.TCPWQMax
+	w.o.TCPAcceptNoCL, w.o.TCPCRLFPing, w.o.TCPNoConnect, w.o.TCPKeepalive = o.TCPAcceptNoCL, o.TCPCRLFPing, o.TCPNoConnect, o.TCPKeepalive
+	if w.main == nil {
+		closeListen(c.Listen)
+		return nil
+	}
+	return w.main.relisten(c)
+}
+
+func closeListen(m map[int]int) {
+	for _, fd := range m {
+		unix.Close(fd)
+	}
+}
+
+// relisten ends accepting on listeners that are gone and begins it on new ones.
+func (m *tcpMain) relisten(c Change) error {
+	for fd, i := range m.listen {
+		if c.Listeners[i].Gone {
+			_ = unix.Shutdown(fd, unix.SHUT_RDWR) // the duplicate in main does not listen any more either
+			delete(m.listen, fd)
+			m.w.disown(fd)
+		}
+	}
+	for i, fd := range c.Listen {
+		m.w.owned = append(m.w.owned, fd)
+		m.listen[fd] = i
+		if !m.accepting {
+			continue
+		}
+		if err := unix.EpollCtl(m.ep, unix.EPOLL_CTL_ADD, fd, &unix.EpollEvent{Events: unix.EPOLLIN, Fd: int32(fd)}); err != nil {
+			return fmt.Errorf("watch listener %s: %w", c.Listeners[i], err)
+		}
+	}
+	return nil
+}
+
+// disown closes a descriptor that would be closed at the end; closing takes it out of the epoll set only if no other process has it.
+func (w *Worker) disown(fd int) {
+	if w.main != nil && w.main.accepting {
+		_ = unix.EpollCtl(w.main.ep, unix.EPOLL_CTL_DEL, fd, nil) // not watched is just as good
+	}
+	for _, l := range [][]int{w.c.Fds, w.owned} {
+		for i := range l {
+			if l[i] == fd {
+				l[i] = -1
+			}
+		}
+	}
+	unix.Close(fd)
+}
+
+// Retire makes the worker end as soon as its socket is empty and idle says that nothing which it has begun is left; it is asked every tick. The steering must
+// not point at the worker any more. Any goroutine.
+func (w *Worker) Retire(idle func() bool) {
+	w.Post(func() {
+		w.idle = idle
+		w.leave()
+	})
+}
+
+// leave ends a worker that is to retire and has nothing left to do.
+func (w *Worker) leave() {
+	if w.idle == nil {
+		return
+	}
+	if w.rx != nil {
+		for w.drain(w.sock) > 0 {
+			w.Flush()
+		}
+	}
+	if w.idle() {
+		w.Stop()
+	}
+}
