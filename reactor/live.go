@@ -16,9 +16,8 @@ type Change struct {
 	// Senders has one descriptor for each new listener, -1 where there is none; the worker owns them.
 	Senders []int
 	// Listen (RoleTCPMain only) has a listening socket for each stream listener, by index, that is new or served again; the worker owns them.
-	Listen map[int]int
-	// Options: taken over are the timeouts, the limits and switches of TCP; what belongs to a socket or a table that exists already stays as it is.
-	Options Options
+	Listen  map[int]int
+	Options Options // see SetOptions
 }
 
 // Apply carries out a change. On the loop.
@@ -37,15 +36,21 @@ func (w *Worker) Apply(c Change) error {
 			w.owned = append(w.owned, fd)
 		}
 	}
-	o := c.Options.withDefaults()
-	w.o.TCPLifetime, w.o.TCPConnectTimeout, w.o.TCPSendTimeout = o.TCPLifetime, o.TCPConnectTimeout, o.TCPSendTimeout
-	w.o.TCPRdBuf, w.o.TCPConnWQMax, w.o.TCPWQMax = o.TCPRdBuf, o.TCPConnWQMax, o.TCPWQMax
-	w.o.TCPAcceptNoCL, w.o.TCPCRLFPing, w.o.TCPNoConnect, w.o.TCPKeepalive = o.TCPAcceptNoCL, o.TCPCRLFPing, o.TCPNoConnect, o.TCPKeepalive
+	w.SetOptions(c.Options)
 	if w.main == nil {
 		closeListen(c.Listen)
 		return nil
 	}
 	return w.main.relisten(c)
+}
+
+// SetOptions takes over the timeouts, limits and switches of TCP; what belongs to a socket or a table that exists already stays as it is. On the loop.
+func (w *Worker) SetOptions(o Options) {
+	o = o.withDefaults()
+	w.o.TCPLifetime, w.o.TCPConnectTimeout, w.o.TCPSendTimeout = o.TCPLifetime, o.TCPConnectTimeout, o.TCPSendTimeout
+	w.o.TCPRdBuf, w.o.TCPConnWQMax, w.o.TCPWQMax = o.TCPRdBuf, o.TCPConnWQMax, o.TCPWQMax
+	w.o.TCPAcceptNoCL, w.o.TCPCRLFPing, w.o.TCPNoConnect, w.o.TCPKeepalive = o.TCPAcceptNoCL, o.TCPCRLFPing, o.TCPNoConnect, o.TCPKeepalive
+	w.o.TCPMaxConns = o.TCPMaxConns
 }
 
 func closeListen(m map[int]int) {

@@ -258,11 +258,15 @@ func (m *tcpMain) enter(fd, sock int, remote netip.AddrPort, st ConnState, owner
 	if l := localAddr(fd); l.IsValid() {
 		put(&c.Local, l)
 	}
+	row = -1
 	w.sh.conns.lock()
-	row, id = w.sh.conns.add(c)
+	n := int(w.sh.conns.r.Count)
+	if n < w.o.TCPMaxConns {
+		row, id = w.sh.conns.add(c)
+	}
 	w.sh.conns.unlock()
 	if row < 0 {
-		return 0, 0, fmt.Errorf("%d connections are open: %w", w.sh.conns.r.Max, ErrTooManyConns)
+		return 0, 0, fmt.Errorf("%d connections are open: %w", n, ErrTooManyConns)
 	}
 	return row, id, nil
 }

@@ -7,6 +7,9 @@ import (
 
 // memoryReport writes the state of shared memory at the memlog level (SIGUSR1), the ledger's rows at the memdbg level.
 func (s *server) memoryReport() {
+	if s.host.Main && s.par.Fork { // elsewhere the loop does it
+		s.runtime.read()
+	}
 	v := log.Level(s.par.MemLog)
 	if !s.proc.Log.On(v) {
 		return

@@ -21,10 +21,11 @@ const (
 // runtimeVars is what may change while the server runs, by number of the variable. Every process reads numbers in
 // place and texts under the lock.
 type runtimeVars struct {
-	Val  [maxRuntimeVars]int64
-	Mu   shm.Mutex
-	_    uint32
-	Text [maxRuntimeTexts]runtimeText
+	Val     [maxRuntimeVars]int64
+	Changes uint64 // counts the changes of core parameters: a process that sees another number reads them again
+	Mu      shm.Mutex
+	_       uint32
+	Text    [maxRuntimeTexts]runtimeText
 }
 
 type runtimeText struct {
@@ -38,18 +39,20 @@ type runtimeVar struct {
 	min, max         int  // both 0: any
 	from             *int // start value, final once the configuration is loaded
 	isStr            bool
-	num              int    // start value of a declared variable
-	text             string // the same
+	num              int    // start value
+	text             string // the same of a declared text
 	at               int    // index in Val or Text
 }
 
 // runtimeConfig is the run-time configuration (core.md 14): its list is made of the configuration, alike in all processes, its values lie in
 // shared memory once it is open. Each configuration has its own: a script that still runs under the one before reads its own variables.
 type runtimeConfig struct {
-	vars  []runtimeVar
-	texts int
-	root  *runtimeVars
-	arena *shm.Arena
+	vars   []runtimeVar
+	texts  int
+	frozen bool
+	seen   uint64 // of root.Changes
+	root   *runtimeVars
+	arena  *shm.Arena
 }
 
 // newRuntimeConfig lists the core parameters that may change.
@@ -108,6 +111,7 @@ func (r *runtimeConfig) create(a *shm.Arena, before *runtimeConfig) (shm.Off, er
 		return 0, fmt.Errorf("run-time configuration: %w", err)
 	}
 	r.root, r.arena = ref.Get(a), a
+	r.freeze()
 	for i := range r.vars {
 		v := &r.vars[i]
 		val := v.start()
@@ -130,16 +134,44 @@ func (v *runtimeVar) start() modules.Value {
 	switch {
 	case v.isStr:
 		return modules.Value{Str: v.text}
-	case v.from != nil:
-		return modules.Value{Int: *v.from, IsInt: true}
 	default:
 		return modules.Value{Int: v.num, IsInt: true}
 	}
 }
 
+// freeze notes what the loaded configuration says of the core parameters: read changes them.
+func (r *runtimeConfig) freeze() {
+	if r.frozen {
+		return
+	}
+	r.frozen = true
+	for i := range r.vars {
+		if v := &r.vars[i]; v.from != nil {
+			v.num = *v.from
+		}
+	}
+}
+
+// read copies the core parameters that have been changed since the last time into this process's; false: none was. On the goroutine that reads the parameters.
+func (r *runtimeConfig) read() bool {
+	n := atomic.LoadUint64(&r.root.Changes)
+	if n == r.seen {
+		return false
+	}
+	r.seen = n
+	for i := range r.vars {
+		if v := &r.vars[i]; v.from != nil {
+			*v.from = int(atomic.LoadInt64(&r.root.Val[v.at]))
+		}
+	}
+	return true
+}
+
 // open finds what create has made.
 func (r *runtimeConfig) open(a *shm.Arena, at shm.Off, follow func(debug *int64)) {
 	r.root, r.arena = shm.Ref[runtimeVars]{Off: at}.Get(a), a
+	r.freeze()
+	r.seen = ^uint64(0) // a successor reads what was changed before its time
 	if i := r.find("core", "debug"); i >= 0 {
 		follow(&r.root.Val[r.vars[i].at])
 	}
@@ -225,10 +257,6 @@ func (r *runtimeConfig) Set(group, name string, v modules.Value) error {
 		return fmt.Errorf("variable %s.%s not found", group, name)
 	}
 	t := &r.vars[i]
-	if t.from != nil && !(group == "core" && name == "debug") {
-		// Nothing reads a changed value of the others yet; to store it would be to accept and ignore it.
-		return fmt.Errorf("variable %s.%s can not be changed while the server runs yet", group, name)
-	}
 	if t.isStr {
 		if v.IsInt {
 			v.Str = strconv.Itoa(v.Int)
@@ -249,7 +277,13 @@ func (r *runtimeConfig) Set(group, name string, v modules.Value) error {
 	if (t.min != 0 || t.max != 0) && (v.Int < t.min || t.max != 0 && v.Int > t.max) {
 		return fmt.Errorf("variable %s.%s: got %d, want %d to %d", group, name, v.Int, t.min, t.max)
 	}
+	if group == "tcp" && name == "max_connections" && v.Int > t.num {
+		return fmt.Errorf("variable %s.%s: the table was made for %d connections", group, name, t.num)
+	}
 	atomic.StoreInt64(&r.root.Val[t.at], int64(v.Int))
+	if t.from != nil {
+		atomic.AddUint64(&r.root.Changes, 1)
+	}
 	return nil
 }
 

@@ -58,7 +58,8 @@ func TestGroupVariables(t *testing.T) {
 		{"number to a text", "g", "s", num(12), false, str("12")},
 		{"empty text", "g", "s", str(""), false, str("")},
 		{"text too long", "g", "s", str(strings.Repeat("x", maxRuntimeText+1)), true, str("")},
-		{"core parameter that nothing reads again", "core", "mem_summary", num(3), true, num(7)},
+		{"core parameter of the text", "core", "mem_summary", num(3), false, num(3)},
+		{"table that can not grow", "tcp", "max_connections", num(1 << 20), true, num(2048)},
 		{"core parameter", "core", "debug", num(3), false, num(3)},
 	} {
 		t.Run(x.name, func(t *testing.T) {

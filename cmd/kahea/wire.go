@@ -55,6 +55,10 @@ func (h *wire) Receive(p *reactor.Packet) reactor.Verdict {
 // Tick advances the process's timing wheel and says that the process lives.
 func (h *wire) Tick(now uint64) {
 	h.procs.Beat()
+	if h.s.runtime.read() {
+		h.s.proc.Par.MaxWhileLoops, h.s.proc.Par.ParserLog = h.s.par.MaxWhileLoops, log.Level(h.s.par.ParserLog)
+		h.w.SetOptions(h.s.reactorOptions())
+	}
 	h.s.proc.Advance(now)
 	if h.gen != nil {
 		h.gen.sweep()
