@@ -177,7 +177,7 @@ func (a *Arena) alloc(n int, t Tag, at *Off, zero int, unreserved bool) (Off, er
 		a.unlockHeap()
 		panic(fmt.Sprintf("shm: alloc with tag %d, of which there are %d", t, h.nTags))
 	}
-	if unreserved && uint64(need)*unit+hp.reserve > a.size-hp.real {
+	if unreserved && hp.reserve > 0 && uint64(need)*unit+hp.reserve > a.size-hp.real {
 		hp.refused++
 		a.unlockHeap()
 		return 0, ErrReserve

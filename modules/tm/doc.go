@@ -9,6 +9,9 @@
 // on the cell and are freed with it. The hash table (65,536 buckets, by Call-ID and CSeq number as in Kamailio, so that the Via branch we
 // make names the bucket) is found through the root "tm".
 //
+// When less than shm_reserve of the memory is free, a request without a To tag that is no CANCEL gets no transaction (503): what is left is
+// for calls that exist.
+//
 // # Lifetime
 //
 // A cell is born by t_newtran or t_relay, linked into its bucket, and unlinked when its wait timer fires. ref counts who may still touch

@@ -184,7 +184,7 @@ func (m *mod) tNewtran(c *route.Ctx, _ *route.Args) int {
 	}
 	t, found, err := m.newTransaction(c)
 	if err != nil {
-		c.SetError(route.Status(err))
+		c.SetError(refusal(err))
 		c.Logf(log.Err, "tm", "t_newtran: %v", err)
 		return -1
 	}
@@ -490,7 +490,7 @@ func (m *mod) tReplicate(c *route.Ctx, a *route.Args) int {
 	}
 	t, found, err := m.newTransaction(c)
 	if err != nil {
-		c.SetError(route.Status(err))
+		c.SetError(refusal(err))
 		return -1
 	}
 	if found {

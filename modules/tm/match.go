@@ -2,6 +2,7 @@ package tm
 
 import (
 	"bytes"
+	"errors"
 	"sync/atomic"
 
 	"kahea/cfglang/route"
@@ -207,7 +208,8 @@ func (m *mod) lookup(c *route.Ctx) (t *cell, e2e bool) {
 }
 
 // newTransaction makes a cell of the request in hand and links it. found is true when another process was faster (or it is a
-// retransmission): c.Trans is then that one. A request with a line that is no header field gets none, as no reply could be made of it.
+// retransmission): c.Trans is then that one. A request with a line that is no header field gets none, as no reply could be made of it. One outside
+// dialogs gets none when only the reserve of shared memory is left (shm.ErrReserve).
 func (m *mod) newTransaction(c *route.Ctx) (t *cell, found bool, err error) {
 	if c.Msg.Complete() != sipparse.OK {
 		return nil, false, errBadRequest
@@ -218,7 +220,11 @@ func (m *mod) newTransaction(c *route.Ctx) (t *cell, found bool, err error) {
 		return nil, false, route.ErrBuild
 	}
 	msg := &c.Msg
-	o, err := m.a.Alloc(int(cellSize)+len(msg.Buf), m.tagCell)
+	alloc := m.a.AllocUnreserved
+	if to, e := msg.To(); msg.Line.Method == sipparse.CANCEL || e == sipparse.OK && to.Tag.Len > 0 {
+		alloc = m.a.Alloc // it belongs to a call that exists, and may be what ends it
+	}
+	o, err := alloc(int(cellSize)+len(msg.Buf), m.tagCell)
 	if err != nil {
 		return nil, false, err
 	}
@@ -300,6 +306,14 @@ func (m *mod) newTransaction(c *route.Ctx) (t *cell, found bool, err error) {
 	m.h.Count(m.stats.uas)
 	m.h.Count(m.stats.created)
 	return t, false, nil
+}
+
+// refusal is the status for an error of newTransaction.
+func refusal(err error) (int, string) {
+	if errors.Is(err, shm.ErrReserve) {
+		return 503, "Service Unavailable"
+	}
+	return route.Status(err)
 }
 
 // unlink takes a cell out of the table and drops the table's reference.

@@ -36,7 +36,7 @@ func (m *mod) relay(c *route.Ctx, forced *route.Target) int {
 		var found bool
 		var err error
 		if t, found, err = m.newTransaction(c); err != nil {
-			c.SetError(route.Status(err))
+			c.SetError(refusal(err))
 			c.Logf(log.Err, "tm", "t_relay: %v", err)
 			if errors.Is(err, errBadRequest) {
 				return -400 // Kamailio's E_BAD_REQ
