@@ -45,6 +45,7 @@ func coreCommands(s *server) []modules.RPC {
 		{Name: "core.ppdefines_full", Array: true, Doc: "List preprocessor defines with their values.", Run: s.rpcDefinesFull},
 	}
 	l = append(l, s.liveCommands()...)
+	l = append(l, s.memory()...)
 	return append(l, s.netCommands()...)
 }
 
