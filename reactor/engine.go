@@ -95,6 +95,7 @@ func (e *engine) arm() error {
 	if w.rest, err = newRest(w.ep); err != nil {
 		return err
 	}
+	w.h.Tick(w.tick) // before the first message: a process that has never ticked is not watched
 	if w.tcp != nil {
 		w.tcp.start()
 	}

@@ -9,7 +9,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// bootUDP opens the socket, hands duplicates to main, and handles what a predecessor has left behind, before the loop starts.
+// bootUDP opens the socket, hands duplicates to main, and has the loop begin with what a predecessor has left behind.
 func (w *Worker) bootUDP() error {
 	if w.c.Sock < 0 || w.c.Sock >= len(w.c.Listeners) {
 		return fmt.Errorf("listener %d of %d: %w", w.c.Sock, len(w.c.Listeners), unix.EINVAL)
@@ -30,18 +30,18 @@ func (w *Worker) bootUDP() error {
 	if w.c.Opened != nil {
 		w.c.Opened([]int{w.sock, w.rx.fd})
 	}
-	w.inherit()
+	if len(w.c.Fds) > 0 {
+		// Behind what says that the process is ready: main watches no other, and the message that the predecessor hung on is among what it has left.
+		w.Post(w.inherit)
+	}
 	return nil
 }
 
 // Local is the address of the worker's own socket (tests bind port 0); the zero value before Opened was called.
 func (w *Worker) Local() netip.AddrPort { return localAddr(w.sock) }
 
-// inherit replays what the predecessor had in memory, then empties its sockets: oldest first, before the own socket is read.
+// inherit replays what the predecessor had in memory, then empties its sockets: oldest first, before the own socket is read. It runs on the loop, in its first round.
 func (w *Worker) inherit() {
-	if w.c.Role != RoleUDP || len(w.c.Fds) == 0 {
-		return
-	}
 	w.clock()
 	for _, fd := range w.c.Fds {
 		if r, err := openRX(fd); err == nil {
