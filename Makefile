@@ -11,9 +11,9 @@ RUNDIR  ?= $(CURDIR)/$(BIN)/run
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
 
-build: ## build bin/kahea
-	@echo "building $(BIN)/kahea"
-	@$(GO) build -o $(BIN)/kahea ./cmd/kahea
+build: ## build bin/kahea and bin/kaheactl
+	@echo "building $(BIN)/kahea and $(BIN)/kaheactl"
+	@$(GO) build -o $(BIN)/ ./cmd/kahea ./cmd/kaheactl
 
 run: build ## build and start a working server in the foreground on 127.0.0.1:5060 (Ctrl-C ends it)
 	@echo "starting kahea's default configuration on udp and tcp 127.0.0.1:5060; register phones there, Ctrl-C ends it"
