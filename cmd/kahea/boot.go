@@ -203,15 +203,15 @@ func (s *server) start() (code int, err error) {
 	s.verbs = map[string]verb{"reload": s.reloadVerb}
 	steer := reactor.NewSteering(s.arena, shared)
 	defer steer.Close()
+	q := s.newQuarantine(steer)
 	m, err := procmgr.New(procmgr.Options{
 		Arena: s.arena, Config: blob, Restart: s.par.Restart, ExitTimeout: s.par.ExitTimeout, Name: "kahea", Heartbeat: 10,
 		Log: func(level int, text string) { s.proc.Log.Printf(log.Level(level), "<core>: ", "%s", text) },
-		Died: func(_ procmgr.Proc, slot int, _ string) []int {
+		Died: func(p procmgr.Proc, slot int, status string) []int {
 			if v.died(slot) {
 				return nil
 			}
-			fds, _ := steer.Died(slot)
-			return fds
+			return q.died(p, slot, status)
 		},
 		Spare: spareSlots, Status: s.memoryReport, Hangup: func() {
 			go s.reload() //nolint:errcheck // it has logged why

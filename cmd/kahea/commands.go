@@ -46,6 +46,7 @@ func coreCommands(s *server) []modules.RPC {
 	}
 	l = append(l, s.liveCommands()...)
 	l = append(l, s.memory()...)
+	l = append(l, s.quarantineCommands()...)
 	return append(l, s.netCommands()...)
 }
 

@@ -17,6 +17,9 @@ func run() int {
 	if procmgr.IsChild() {
 		return runChild()
 	}
+	if len(os.Args) > 1 && os.Args[1] == "replay" {
+		return runReplay(os.Args[2:])
+	}
 	o, err := parseArgs(os.Args[1:], os.Stderr)
 	if err != nil {
 		return exitError
