@@ -13,8 +13,14 @@ import (
 // memory is what the core tells of shared memory: the RPC commands, and a look every minute in the slow timer process.
 func (s *server) memory() []modules.RPC {
 	w := &memWatch{}
+	var refused uint64
 	s.every(time.Minute, func() {
 		s.arena.Sweep()
+		if u := s.arena.Usage(); u.Refused != refused {
+			s.proc.Log.Printf(log.Warn, "<core>: ", "shared memory is short: %d requests outside dialogs were refused since the last look, %d bytes are free, %d of them are the reserve",
+				u.Refused-refused, u.Free, min(u.Free, u.Reserve))
+			refused = u.Refused
+		}
 		w.look(s.arena.Ledger(), s.proc.Counts.Sum(s.proc.Stat.RcvRequests), func(g growth) {
 			s.proc.Log.Printf(log.Warn, "<core>: ", "shared memory of %s/%s grows without end: %d blocks of %d bytes %d minutes ago, %d of %d now; requests in %d minutes: %d then, %d now",
 				g.now.Module, g.now.Kind, g.before.Blocks, g.before.Bytes, watchLooks*watchWindows, g.now.Blocks, g.now.Bytes, watchLooks, g.requestsBefore, g.requests)

@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"fmt"
+	"regexp"
 	"strings"
 	"testing"
 
@@ -74,6 +75,28 @@ func TestMemWarning(t *testing.T) {
 	want := " WARNING: <core>: shared memory of usrloc/contact grows without end: "
 	if log := out(); strings.Count(log, "grows without end") != 1 || !strings.Contains(" "+log, want) {
 		t.Errorf("log is %q, want one line with %q", log, want)
+	}
+}
+
+// TestReserveWarning: refusals are logged by number, and not again while there are no new ones.
+func TestReserveWarning(t *testing.T) {
+	s, out := memServer(t)
+	s.arena.SetReserve(50)
+	tag := s.arena.TagFor("tm", "cell")
+	for m := range uint64(6) {
+		for range m % 3 * 2 { // 0 2 4 0 2 4
+			if _, err := s.arena.AllocUnreserved(3<<20, tag); err == nil {
+				t.Fatal("the reserve was given away")
+			}
+		}
+		s.tickPeriodic((m + 1) * 60 * 16) // the first one only sets the clock
+	}
+	var got []string
+	for _, m := range regexp.MustCompile(`WARNING: <core>: shared memory is short: (\d+) requests`).FindAllStringSubmatch(out(), -1) {
+		got = append(got, m[1])
+	}
+	if fmt.Sprint(got) != "[2 4 2 4]" {
+		t.Errorf("reported %v: %q", got, out())
 	}
 }
 

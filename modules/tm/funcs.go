@@ -184,8 +184,7 @@ func (m *mod) tNewtran(c *route.Ctx, _ *route.Args) int {
 	}
 	t, found, err := m.newTransaction(c)
 	if err != nil {
-		c.SetError(refusal(err))
-		c.Logf(log.Err, "tm", "t_newtran: %v", err)
+		refused(c, "t_newtran", err)
 		return -1
 	}
 	if found {
@@ -490,7 +489,7 @@ func (m *mod) tReplicate(c *route.Ctx, a *route.Args) int {
 	}
 	t, found, err := m.newTransaction(c)
 	if err != nil {
-		c.SetError(refusal(err))
+		refused(c, "t_replicate", err)
 		return -1
 	}
 	if found {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"sync/atomic"
 
+	"kahea/cfglang/log"
 	"kahea/cfglang/route"
 	"kahea/shm"
 	"kahea/sipparse"
@@ -308,12 +309,17 @@ func (m *mod) newTransaction(c *route.Ctx) (t *cell, found bool, err error) {
 	return t, false, nil
 }
 
-// refusal is the status for an error of newTransaction.
-func refusal(err error) (int, string) {
+// refused keeps and logs an error of newTransaction. When memory is short there may be thousands a second: those are counted, and the core logs their
+// number once a minute.
+func refused(c *route.Ctx, function string, err error) {
+	level := log.Err
 	if errors.Is(err, shm.ErrReserve) {
-		return 503, "Service Unavailable"
+		level = log.Debug
+		c.SetError(503, "Service Unavailable")
+	} else {
+		c.SetError(route.Status(err))
 	}
-	return route.Status(err)
+	c.Logf(level, "tm", "%s: %v", function, err)
 }
 
 // unlink takes a cell out of the table and drops the table's reference.

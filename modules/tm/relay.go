@@ -3,7 +3,6 @@ package tm
 import (
 	"errors"
 
-	"kahea/cfglang/log"
 	"kahea/cfglang/route"
 	"kahea/sipparse"
 )
@@ -36,8 +35,7 @@ func (m *mod) relay(c *route.Ctx, forced *route.Target) int {
 		var found bool
 		var err error
 		if t, found, err = m.newTransaction(c); err != nil {
-			c.SetError(refusal(err))
-			c.Logf(log.Err, "tm", "t_relay: %v", err)
+			refused(c, "t_relay", err)
 			if errors.Is(err, errBadRequest) {
 				return -400 // Kamailio's E_BAD_REQ
 			}

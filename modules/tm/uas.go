@@ -32,8 +32,7 @@ func (m *mod) Reply(c *route.Ctx, code int, reason []byte) int {
 	t, err := m.ensure(c)
 	if err != nil || t == nil {
 		if err != nil {
-			c.SetError(refusal(err))
-			c.Logf(log.Err, "tm", "t_reply: %v", err)
+			refused(c, "t_reply", err)
 		}
 		return -1
 	}
