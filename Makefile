@@ -6,7 +6,7 @@ FUZZTIME ?= 60s
 STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 RUNDIR  ?= $(CURDIR)/$(BIN)/run
 
-.PHONY: help build run test test-deps check lint race fuzz bench parity parity-deps gen doc clean
+.PHONY: help build run test test-deps check lint race fuzz bench chaos parity parity-deps gen doc clean
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
@@ -61,6 +61,9 @@ parity: build parity-deps ## compare what kahea and Debian's kamailio send on th
 
 bench: build ## CPU per transaction beside Kamailio's, where it is installed (ARGS=... for perf/bench, ARGS=-h lists them)
 	@$(GO) run ./perf/bench $(ARGS)
+
+chaos: build ## calls and registrations while processes are killed, stopped and reloaded at random, ten minutes (ARGS=... for perf/chaos, ARGS=-h lists them)
+	@$(GO) run ./perf/chaos $(ARGS)
 
 gen: ## write generated files
 	@$(GO) run ./cmd/modgen

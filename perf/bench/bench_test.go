@@ -8,6 +8,7 @@ import (
 
 	"kahea/perf/load"
 	"kahea/perf/proctree"
+	"kahea/perf/serve"
 )
 
 func TestChoose(t *testing.T) {
@@ -42,7 +43,7 @@ func TestTable(t *testing.T) {
 		t.Fatalf("no case %s", name)
 		return benchCase{}
 	}
-	tab := table{Servers: []server{{Name: "kahea"}, {Name: "kamailio"}}}
+	tab := table{Servers: []serve.Server{{Name: "kahea"}, {Name: "kamailio"}}}
 	tab.Rows = []row{
 		{find("options-udp"), [][]result{{measured(5, 0), measured(9, 0), measured(6, 0)}, {measured(12, 0), {Err: errors.New("no")}, measured(12, 0)}}},
 		{find("memory-contact"), [][]result{{measured(0, 300)}, {measured(0, 900)}}},

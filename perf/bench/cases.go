@@ -6,6 +6,7 @@ import (
 
 	"kahea/perf/load"
 	"kahea/perf/proctree"
+	"kahea/perf/serve"
 )
 
 // kind is what a case measures.
@@ -90,7 +91,7 @@ func (r result) String() string {
 }
 
 // measure runs one round.
-func (o *options) measure(c benchCase, s server, dir string) (r result) {
+func (o *options) measure(c benchCase, s serve.Server, dir string) (r result) {
 	defines := []string(nil)
 	if c.Kind == ringing || c.Kind == contacts {
 		defines = []string{"WITH_CTL"}
@@ -99,18 +100,18 @@ func (o *options) measure(c benchCase, s server, dir string) (r result) {
 	if c.Stock {
 		cfg = o.Stock
 	}
-	p, err := o.start(s, cfg, dir, defines)
+	p, err := o.serving().Start(s, cfg, dir, defines)
 	if err != nil {
 		return result{Err: err}
 	}
 	defer func() {
-		if err := p.stop(); err != nil && r.Err == nil {
+		if err := p.Stop(); err != nil && r.Err == nil {
 			r.Err = err
 		}
 	}()
 	r.Start = p.Ready
 	if c.Kind == starting {
-		p.young = true
+		p.Young = true
 		return r
 	}
 	r.Start = 0
@@ -123,24 +124,24 @@ func (o *options) measure(c benchCase, s server, dir string) (r result) {
 	}
 	switch c.Kind {
 	case ringing:
-		r.Bytes, r.Err = p.memory(lc, o.Held, true)
+		r.Bytes, r.Err = memory(p, lc, o.Held, true)
 	case contacts:
-		r.Bytes, r.Err = p.memory(lc, o.Contacts, false)
+		r.Bytes, r.Err = memory(p, lc, o.Contacts, false)
 	case idle:
-		r.Idle, r.Err = p.idle(o.Warmup, o.Duration)
+		r.Idle, r.Err = idleCPU(p, o.Warmup, o.Duration)
 	default:
 		warm := lc
 		warm.Duration = o.Warmup
 		if _, r.Err = load.Run(warm, nil); r.Err == nil {
-			r.Use, r.Load, r.Err = p.use(lc)
+			r.Use, r.Load, r.Err = use(p, lc)
 		}
 	}
 	return r
 }
 
 // use runs the load and measures the server meanwhile.
-func (p *process) use(lc load.Config) (proctree.Use, *load.Result, error) {
-	before, err := proctree.Measure(p.cmd.Process.Pid)
+func use(p *serve.Process, lc load.Config) (proctree.Use, *load.Result, error) {
+	before, err := proctree.Measure(p.Cmd.Process.Pid)
 	if err != nil {
 		return proctree.Use{}, nil, err
 	}
@@ -148,7 +149,7 @@ func (p *process) use(lc load.Config) (proctree.Use, *load.Result, error) {
 	if err != nil {
 		return proctree.Use{}, nil, err
 	}
-	after, err := proctree.Measure(p.cmd.Process.Pid)
+	after, err := proctree.Measure(p.Cmd.Process.Pid)
 	if err != nil {
 		return proctree.Use{}, nil, err
 	}
@@ -160,14 +161,14 @@ func (p *process) use(lc load.Config) (proctree.Use, *load.Result, error) {
 }
 
 // idle is the CPU that the server uses a second when nothing is sent to it, measured for d after it has settled.
-func (p *process) idle(settle, d time.Duration) (time.Duration, error) {
+func idleCPU(p *serve.Process, settle, d time.Duration) (time.Duration, error) {
 	time.Sleep(settle)
-	before, err := proctree.Measure(p.cmd.Process.Pid)
+	before, err := proctree.Measure(p.Cmd.Process.Pid)
 	if err != nil {
 		return 0, err
 	}
 	time.Sleep(d)
-	after, err := proctree.Measure(p.cmd.Process.Pid)
+	after, err := proctree.Measure(p.Cmd.Process.Pid)
 	if err != nil {
 		return 0, err
 	}
@@ -176,15 +177,15 @@ func (p *process) idle(settle, d time.Duration) (time.Duration, error) {
 }
 
 // memory is how much shared memory each of count transactions holds, while they ring or after they are done.
-func (p *process) memory(lc load.Config, count int, ring bool) (float64, error) {
+func memory(p *serve.Process, lc load.Config, count int, ring bool) (float64, error) {
 	lc.Duration, lc.Count, lc.Users = 0, count, count
-	before, err := p.shmUsed()
+	before, err := p.ShmUsed()
 	if err != nil {
 		return 0, err
 	}
 	var after int
 	look := func() (err error) {
-		after, err = p.shmUsed()
+		after, err = p.ShmUsed()
 		return err
 	}
 	var hold func() error

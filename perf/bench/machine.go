@@ -7,10 +7,12 @@ import (
 	"runtime"
 	"strings"
 	"time"
+
+	"kahea/perf/serve"
 )
 
 // heading says where a result comes from: the command line, the machine, the versions.
-func heading(o options, args []string, servers []server) string {
+func heading(o options, args []string, servers []serve.Server) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "# Benchmark of %s\n\n", time.Now().UTC().Format("2006-01-02 15:04 MST"))
 	fmt.Fprintf(&b, "- Command: `make bench ARGS=%q`\n", strings.Join(args, " "))
@@ -19,7 +21,7 @@ func heading(o options, args []string, servers []server) string {
 	fmt.Fprintf(&b, "- Servers: -n %d -N %d -m %d -M %d -x %s; %d rounds of %v after %v of warming up; medians\n",
 		o.Workers, o.Workers, o.Shm, o.Pkg, o.Allocator, o.Rounds, o.Duration, o.Warmup)
 	for _, s := range servers {
-		fmt.Fprintf(&b, "- %s: %s\n", s.Name, s.version())
+		fmt.Fprintf(&b, "- %s: %s\n", s.Name, version(s))
 	}
 	fmt.Fprintf(&b, "- %s, commit %s\n", runtime.Version(), commit())
 	b.WriteString("- CPU: of all processes of the server, a transaction; user: the part of it outside the kernel, from ticks of 10 ms\n")
@@ -49,7 +51,7 @@ func kernel() string {
 }
 
 // version is the first line of -v.
-func (s *server) version() string {
+func version(s serve.Server) string {
 	out, err := exec.Command(s.Path, "-v").Output()
 	if err != nil {
 		return "unknown version"

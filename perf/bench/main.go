@@ -1,12 +1,13 @@
 // Command bench runs the same load against kahea and, where it is installed, Kamailio, in alternation, and prints what each costs.
 //
-// For each scenario (cases.go) and round a server is started afresh (server.go), warmed up, and measured: CPU of its process tree a
+// For each scenario (cases.go) and round a server is started afresh (package serve), warmed up, and measured: CPU of its process tree a
 // transaction, throughput, loss, latency; for some scenarios shared memory or the time to start. The table (table.go) shows medians over the rounds.
 package main
 
 import (
 	"errors"
 	"fmt"
+	"kahea/perf/serve"
 	"os"
 	"os/exec"
 	"path"
@@ -155,8 +156,12 @@ func choose(patterns []string) (out []benchCase, err error) {
 	return out, nil
 }
 
+func (o *options) serving() serve.Options {
+	return serve.Options{Workers: o.Workers, Allocator: o.Allocator, Shm: o.Shm, Pkg: o.Pkg}
+}
+
 // servers are those that are to be compared: kahea first.
-func (o *options) servers() (out []server, err error) {
+func (o *options) servers() (out []serve.Server, err error) {
 	switch o.Only {
 	case "", "kahea", "kamailio":
 	default:
@@ -170,7 +175,7 @@ func (o *options) servers() (out []server, err error) {
 		if _, err := os.Stat(p); err != nil {
 			return nil, fmt.Errorf("kahea's binary: %w (make build)", err)
 		}
-		out = append(out, server{Name: "kahea", Path: p, Args: o.Extra})
+		out = append(out, serve.Server{Name: "kahea", Path: p, Args: o.Extra})
 	}
 	if o.Only != "kahea" {
 		p, err := exec.LookPath(o.Kamailio)
@@ -178,7 +183,7 @@ func (o *options) servers() (out []server, err error) {
 			return nil, err
 		}
 		if err == nil {
-			out = append(out, server{Name: "kamailio", Path: p})
+			out = append(out, serve.Server{Name: "kamailio", Path: p})
 		} else {
 			fmt.Fprintln(os.Stderr, "Kamailio is not installed: kahea alone")
 		}

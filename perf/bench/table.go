@@ -6,6 +6,8 @@ import (
 	"slices"
 	"strings"
 	"unicode/utf8"
+
+	"kahea/perf/serve"
 )
 
 // row is one case's rounds, by server.
@@ -16,7 +18,7 @@ type row struct {
 
 // table is everything that was measured.
 type table struct {
-	Servers []server
+	Servers []serve.Server
 	Stock   string
 	Rows    []row
 }

@@ -1,4 +1,5 @@
-package main
+// Package serve starts a SIP server, kahea or Kamailio, for a program that puts load on it, and ends it again.
+package serve
 
 import (
 	"bufio"
@@ -15,33 +16,41 @@ import (
 	"time"
 )
 
-// server is one of the servers that are compared.
-type server struct {
+// Server is a binary with what is special about its command line.
+type Server struct {
 	Name string
 	Path string
 	Args []string
 }
 
-// process is a server that runs.
-type process struct {
-	server
+// Options are the arguments that all servers get.
+type Options struct {
+	Workers   int    // UDP workers, and TCP workers
+	Allocator string // of shared memory
+	Shm, Pkg  int    // MB
+}
+
+// Process is a server that runs.
+type Process struct {
+	Server
 	Addr  netip.AddrPort
 	Ready time.Duration // from exec to the first answered OPTIONS
-	young bool          // it is stopped as soon as it answers: Kamailio may then overlook SIGTERM for good, and is killed
-	dir   string
-	cmd   *exec.Cmd
+	Young bool          // it is stopped as soon as it answers: Kamailio may then overlook SIGTERM for good, and is killed
+	Dir   string        // its log and its control socket
+	Cmd   *exec.Cmd
 	done  chan error // what Wait said
 }
 
-var errEnded = errors.New("ended by itself")
+// ErrEnded says that the server has ended by itself.
+var ErrEnded = errors.New("ended by itself")
 
 const (
 	startTimeout = 30 * time.Second
 	stopTimeout  = 20 * time.Second
 )
 
-// start runs the server on a free port of 127.0.0.1 and returns when it answers. Its files are in dir.
-func (o *options) start(s server, cfg, dir string, defines []string) (*process, error) {
+// Start runs the server on a free port of 127.0.0.1 and returns when it answers. Its files are in dir.
+func (o Options) Start(s Server, cfg, dir string, defines []string) (*Process, error) {
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return nil, err
 	}
@@ -64,21 +73,21 @@ func (o *options) start(s server, cfg, dir string, defines []string) (*process, 
 	for _, d := range defines {
 		args = append(args, "-A", d)
 	}
-	p := &process{server: s, Addr: addr, dir: dir, cmd: exec.Command(s.Path, append(args, s.Args...)...), done: make(chan error, 1)}
-	p.cmd.Stdout, p.cmd.Stderr = log, log
-	p.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGTERM}
+	p := &Process{Server: s, Addr: addr, Dir: dir, Cmd: exec.Command(s.Path, append(args, s.Args...)...), done: make(chan error, 1)}
+	p.Cmd.Stdout, p.Cmd.Stderr = log, log
+	p.Cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGTERM}
 	probe, err := net.DialUDP("udp4", nil, net.UDPAddrFromAddrPort(addr))
 	if err != nil {
 		return nil, err
 	}
 	defer probe.Close()
 	began := time.Now()
-	if err := p.cmd.Start(); err != nil {
+	if err := p.Cmd.Start(); err != nil {
 		return nil, err
 	}
-	go func() { p.done <- p.cmd.Wait() }()
+	go func() { p.done <- p.Cmd.Wait() }()
 	if err := p.await(probe, began); err != nil {
-		if stopErr := p.stop(); !errors.Is(stopErr, errEnded) {
+		if stopErr := p.Stop(); !errors.Is(stopErr, ErrEnded) {
 			err = errors.Join(err, stopErr)
 		}
 		return nil, err
@@ -88,13 +97,13 @@ func (o *options) start(s server, cfg, dir string, defines []string) (*process, 
 }
 
 // await sends OPTIONS, each millisecond one, until the first is answered. Before the server listens the kernel refuses them.
-func (p *process) await(probe *net.UDPConn, began time.Time) error {
+func (p *Process) await(probe *net.UDPConn, began time.Time) error {
 	var b [4096]byte
 	for i := 0; ; i++ {
 		select {
 		case err := <-p.done:
 			p.done <- err
-			return fmt.Errorf("%s %w (%v): %s", p.Name, errEnded, err, p.firstError())
+			return fmt.Errorf("%s %w (%v): %s", p.Name, ErrEnded, err, p.firstError())
 		default:
 		}
 		if time.Since(began) > startTimeout {
@@ -113,8 +122,8 @@ func (p *process) await(probe *net.UDPConn, began time.Time) error {
 }
 
 // firstError is the first line of the log that says so.
-func (p *process) firstError() string {
-	f, err := os.Open(filepath.Join(p.dir, "log"))
+func (p *Process) firstError() string {
+	f, err := os.Open(filepath.Join(p.Dir, "log"))
 	if err != nil {
 		return err.Error()
 	}
@@ -129,20 +138,20 @@ func (p *process) firstError() string {
 	return last
 }
 
-// stop ends the server and waits for it.
-func (p *process) stop() error {
+// Stop ends the server and waits for it.
+func (p *Process) Stop() error {
 	select {
 	case err := <-p.done:
-		return fmt.Errorf("%s %w (%v): %s", p.Name, errEnded, err, p.firstError())
+		return fmt.Errorf("%s %w (%v): %s", p.Name, ErrEnded, err, p.firstError())
 	default:
 	}
 	timeout := stopTimeout
-	if p.young {
+	if p.Young {
 		timeout = 2 * time.Second
 	}
 	for began := time.Now(); time.Since(began) < timeout; {
 		// again and again: Kamailio overlooks the signal while it starts
-		if err := p.cmd.Process.Signal(syscall.SIGTERM); err != nil && !errors.Is(err, os.ErrProcessDone) {
+		if err := p.Cmd.Process.Signal(syscall.SIGTERM); err != nil && !errors.Is(err, os.ErrProcessDone) {
 			return err
 		}
 		select {
@@ -152,17 +161,17 @@ func (p *process) stop() error {
 		}
 	}
 	// the group is this server's own (Setpgid)
-	err := syscall.Kill(-p.cmd.Process.Pid, syscall.SIGKILL)
+	err := syscall.Kill(-p.Cmd.Process.Pid, syscall.SIGKILL)
 	<-p.done
-	if p.young {
+	if p.Young {
 		return err
 	}
 	return errors.Join(fmt.Errorf("%s did not end within %v of SIGTERM", p.Name, stopTimeout), err)
 }
 
-// shmUsed asks for the bytes of shared memory that are in use, allocator's overhead included.
-func (p *process) shmUsed() (int, error) {
-	out, err := exec.Command("kamcmd", "-s", "unixs:"+filepath.Join(p.dir, "kamailio_ctl"), "core.shmmem").CombinedOutput()
+// ShmUsed asks for the bytes of shared memory that are in use, allocator's overhead included.
+func (p *Process) ShmUsed() (int, error) {
+	out, err := exec.Command("kamcmd", "-s", "unixs:"+filepath.Join(p.Dir, "kamailio_ctl"), "core.shmmem").CombinedOutput()
 	if err != nil {
 		return 0, fmt.Errorf("kamcmd core.shmmem: %w: %s", err, out)
 	}

@@ -1,0 +1,97 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"syscall"
+	"time"
+
+	"kahea/perf/load"
+)
+
+// fault is something that happens to a server. Do does it and waits until the server is whole again, or says that it is not.
+type fault struct {
+	Name string
+	Do   func(s *subject) (what string, err error)
+}
+
+const (
+	backWithin = 10 * time.Second // a killed process; after several deaths in a row main waits before it starts one
+	heartbeat  = 25 * time.Second // a stopped one is noticed after 10 s
+)
+
+// maxWorkers is how many workers a second socket gets at most.
+const maxWorkers = 5
+
+func faults() []fault {
+	kill := func(title string) func(*subject) (string, error) {
+		return func(s *subject) (string, error) { return s.signal(title, syscall.SIGKILL, backWithin) }
+	}
+	return []fault{
+		{"kill udp worker", kill("kahea udp receiver")},
+		{"kill tcp worker", kill("kahea tcp receiver")},
+		{"kill tcp main", kill("kahea tcp main")},
+		{"kill timer", kill("kahea timer")},
+		{"kill slow timer", kill("kahea slow timer")},
+		{"kill 2nd timer", kill("kahea secondary timer")},
+		{"kill ctl", kill("kahea ctl handler")},
+		{"stop udp worker", func(s *subject) (string, error) { return s.signal("kahea udp receiver", syscall.SIGSTOP, heartbeat) }},
+		{"abort udp worker", func(s *subject) (string, error) { return s.signal("kahea udp receiver", syscall.SIGABRT, backWithin) }},
+		{"reload", func(s *subject) (string, error) {
+			n := 1 + s.rand.IntN(maxWorkers)
+			if err := s.configure(n, false); err != nil {
+				return "", err
+			}
+			return fmt.Sprintf("%d workers", n), s.rpc("kahea.reload")
+		}},
+		{"reload, broken", func(s *subject) (string, error) {
+			if err := s.configure(0, true); err != nil {
+				return "", err
+			}
+			if err := s.rpc("kahea.reload"); err == nil || !strings.Contains(err.Error(), "refused") {
+				return "", fmt.Errorf("a broken configuration: %w", errors.Join(errAccepted, err))
+			}
+			return "refused", nil
+		}},
+		{"burst of messages", func(s *subject) (string, error) {
+			r, err := load.Run(load.Config{Server: s.p.Addr, Scenario: load.Message, Rate: 3000, Duration: time.Second, Timeout: 64 * time.Second}, nil)
+			if err != nil {
+				return "", err
+			}
+			if r.Lost > 0 {
+				err = fmt.Errorf("%d of %d messages got no answer: %w", r.Lost, r.Started, errLost)
+			}
+			return fmt.Sprintf("%d messages, %d refused", r.Started, r.Failed), err
+		}},
+	}
+}
+
+var (
+	errAccepted = errors.New("accepted")
+	errLost     = errors.New("lost")
+)
+
+func faultNames() (l []string) {
+	for _, f := range faults() {
+		l = append(l, strings.ReplaceAll(f.Name, " ", "-"))
+	}
+	return l
+}
+
+func choose(names []string) ([]fault, error) {
+	all := faults()
+	if len(names) == 0 {
+		return all, nil
+	}
+	var out []fault
+	for _, n := range names {
+		i := slices.Index(faultNames(), n)
+		if i < 0 {
+			return nil, fmt.Errorf("--only %s: want some of %v", n, faultNames())
+		}
+		out = append(out, all[i])
+	}
+	return out, nil
+}

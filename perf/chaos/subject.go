@@ -1,0 +1,247 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"maps"
+	"math/rand/v2"
+	"net"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"syscall"
+	"time"
+
+	"kahea/modules"
+	"kahea/modules/lib/rpc"
+	"kahea/perf/proctree"
+	"kahea/perf/serve"
+)
+
+// subject is the server that suffers.
+type subject struct {
+	p     *serve.Process
+	dir   string
+	file  string
+	text  []byte // of the configuration
+	gen   int
+	rand  *rand.Rand
+	start time.Time
+}
+
+func (s *subject) began() time.Time {
+	if s.start.IsZero() {
+		s.start = time.Now()
+	}
+	return s.start
+}
+
+// configure writes the configuration anew, with another number of workers of a second socket (0: none), or with a mistake.
+func (s *subject) configure(workers int, broken bool) error {
+	s.gen++
+	text := strings.ReplaceAll(string(s.text), "Keepalive", fmt.Sprint("Generation ", s.gen))
+	if workers > 0 {
+		text = fmt.Sprintf("#!KAMAILIO\nsocket_workers=%d\nlisten=udp:127.0.0.1:%d\n%s", workers, int(s.p.Addr.Port())^1, text)
+	}
+	if broken {
+		text += "\nroute[BROKEN] {\n\tno_such_function();\n}\n"
+	}
+	return os.WriteFile(s.file, []byte(text), 0o644)
+}
+
+// processes are the children by pid, with their titles.
+func (s *subject) processes() (map[int]string, error) {
+	pids, err := proctree.Tree(s.p.Cmd.Process.Pid)
+	if err != nil {
+		return nil, err
+	}
+	m := map[int]string{}
+	for _, pid := range pids {
+		b, err := os.ReadFile(fmt.Sprintf("/proc/%d/cmdline", pid))
+		if err != nil || pid == s.p.Cmd.Process.Pid {
+			continue // it has just ended
+		}
+		m[pid] = strings.TrimSpace(strings.ReplaceAll(string(b), "\x00", " "))
+	}
+	return m, nil
+}
+
+var errBack = errors.New("is not back")
+
+// signal hits one of the processes with that title and waits for its successor.
+func (s *subject) signal(title string, sig syscall.Signal, within time.Duration) (string, error) {
+	all, err := s.processes()
+	if err != nil {
+		return "", err
+	}
+	var pids []int
+	for _, pid := range slices.Sorted(maps.Keys(all)) {
+		if strings.HasPrefix(all[pid], title) {
+			pids = append(pids, pid)
+		}
+	}
+	if len(pids) == 0 {
+		return "", fmt.Errorf("no process %q", title)
+	}
+	pid := pids[s.rand.IntN(len(pids))]
+	what := fmt.Sprintf("%d %s", pid, all[pid])
+	if err := syscall.Kill(pid, sig); err != nil {
+		return what, err
+	}
+	for end := time.Now().Add(within); ; time.Sleep(5 * time.Millisecond) {
+		now, err := s.processes()
+		if err != nil {
+			return what, err
+		}
+		for p, t := range now {
+			if t == all[pid] && p != pid && !slices.Contains(pids, p) {
+				return what, nil
+			}
+		}
+		if time.Now().After(end) {
+			return what, fmt.Errorf("%s %w after %v", all[pid], errBack, within)
+		}
+	}
+}
+
+func (s *subject) gone() bool { return syscall.Kill(s.p.Cmd.Process.Pid, 0) != nil }
+
+// call asks over the control socket; again and again for a while, because the process that answers may just have been killed.
+func (s *subject) call(method string) (out []*modules.Node, err error) {
+	for range 20 {
+		if out, err = s.callOnce(method); err == nil || errors.As(err, new(*modules.Fault)) {
+			return out, err
+		}
+		time.Sleep(100 * time.Millisecond)
+	}
+	return nil, err
+}
+
+func (s *subject) callOnce(method string) ([]*modules.Node, error) {
+	c, err := net.Dial("unix", filepath.Join(s.dir, "kamailio_ctl"))
+	if err != nil {
+		return nil, err
+	}
+	defer c.Close()
+	if err := c.SetDeadline(time.Now().Add(time.Minute)); err != nil {
+		return nil, err
+	}
+	if _, err := c.Write(rpc.AppendRequest(nil, 1, method, nil)); err != nil {
+		return nil, err
+	}
+	var b []byte
+	buf := make([]byte, 1<<16)
+	for {
+		n, err := c.Read(buf)
+		if err != nil {
+			return nil, err
+		}
+		b = append(b, buf[:n]...)
+		h, err := rpc.ParseHeader(b)
+		if errors.Is(err, rpc.ErrShort) || err == nil && len(b) < h.Size+h.Len {
+			continue
+		}
+		if err != nil {
+			return nil, err
+		}
+		if h.Type == rpc.FaultPacket {
+			out, err := rpc.ParseBody(b[h.Size : h.Size+h.Len])
+			if err == nil && len(out) == 2 {
+				return nil, &modules.Fault{Code: int(out[0].Int), Text: out[1].Str}
+			}
+			return nil, fmt.Errorf("fault of %s: %v", method, err)
+		}
+		return rpc.ParseBody(b[h.Size : h.Size+h.Len])
+	}
+}
+
+func (s *subject) rpc(method string) error {
+	_, err := s.call(method)
+	return err
+}
+
+// state is what has to be the same at the end.
+type state struct {
+	used  int64
+	procs int
+	fds   int // of all processes
+}
+
+func (s *subject) look() (st state, err error) {
+	out, err := s.call("core.shmmem")
+	if err != nil {
+		return st, err
+	}
+	for _, n := range out {
+		if i := slices.Index(n.Names, "used"); i >= 0 {
+			st.used = n.Members[i].Int
+		}
+	}
+	procs, err := s.processes()
+	if err != nil {
+		return st, err
+	}
+	st.procs = len(procs)
+	for pid := range procs {
+		if l, err := os.ReadDir(fmt.Sprintf("/proc/%d/fd", pid)); err == nil {
+			st.fds += len(l)
+		}
+	}
+	return st, nil
+}
+
+// quiet waits until nothing changes any more for two seconds.
+func (s *subject) quiet(within time.Duration) (last state, err error) {
+	same := 0
+	for end := time.Now().Add(within); time.Now().Before(end); time.Sleep(500 * time.Millisecond) {
+		now, err := s.look()
+		if err != nil {
+			return now, err
+		}
+		if now == last {
+			if same++; same == 4 {
+				return now, nil
+			}
+			continue
+		}
+		last, same = now, 0
+	}
+	return last, fmt.Errorf("the server does not come to rest within %v", within)
+}
+
+// back reloads the configuration of the start, often enough that what a server keeps of its last generations is of equal ones.
+func (s *subject) back() error {
+	if err := s.configure(0, false); err != nil {
+		return err
+	}
+	for range 6 {
+		if err := s.rpc("kahea.reload"); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// same waits until the server is as it was.
+func (s *subject) same(base state, within time.Duration) error {
+	if err := s.back(); err != nil {
+		return err
+	}
+	var now state
+	var err error
+	for end := time.Now().Add(within); time.Now().Before(end); time.Sleep(500 * time.Millisecond) {
+		if now, err = s.look(); err != nil {
+			return err
+		}
+		if now == base {
+			fmt.Printf("at the end as at the start: %d bytes of shared memory, %d processes, %d descriptors\n", now.used, now.procs, now.fds)
+			return nil
+		}
+	}
+	return fmt.Errorf("not as it was: at the start %+v, at the end %+v", base, now)
+}
+
+func (s *subject) verify() error { return s.rpc("kahea.verify") }
+
+func (s *subject) end() error { return s.p.Stop() }
