@@ -118,7 +118,7 @@ func TestPoisonTCP(t *testing.T) {
 	}
 }
 
-// TestNoHandNoBlame: who dies without a message in hand does not inherit its predecessor's.
+// TestNoHandNoBlame: who dies without a message in hand does not inherit its predecessor's, even when it has not opened its own area yet.
 func TestNoHandNoBlame(t *testing.T) {
 	s := newServer(t, 1, "poison", Options{})
 	s.run(t)
@@ -134,6 +134,41 @@ func TestNoHandNoBlame(t *testing.T) {
 	wait(t, s.died)
 	if len(s.hands) != 0 {
 		t.Errorf("in hand of an idle worker: %q", (<-s.hands).Msg)
+	}
+}
+
+func TestDeathBeforeOpened(t *testing.T) {
+	a := arena(t)
+	off, err := Prepare(a, []Listener{{Proto: sipparse.UDP, Addr: netip.MustParseAddrPort("127.0.0.1:0"), Workers: 1}}, Options{}, 2)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := NewSteering(a, off)
+	t.Cleanup(s.Close)
+	r, err := newRX(1, 100, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(r.close)
+	put(&r.addrs[0], netip.MustParseAddrPort("192.0.2.1:5060"))
+	r.msgs[0].n = uint32(copy(r.buffer(0), "poison"))
+	r.h.Hand = 1
+	area, err := unix.FcntlInt(uintptr(r.fd), unix.F_DUPFD_CLOEXEC, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	sock, err := unix.Socket(unix.AF_INET, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Opened(1, 0, []int{sock, area}); err != nil {
+		t.Fatal(err)
+	}
+	if _, h := s.Died(1); h == nil || string(h.Msg) != "poison" {
+		t.Errorf("in hand of the first: %+v", h)
+	}
+	if fds, h := s.Died(1); h != nil || len(fds) != 2 {
+		t.Errorf("in hand of its successor, which has opened nothing: %+v; it leaves %v", h, fds)
 	}
 }
 
