@@ -16,6 +16,7 @@ import (
 	"kahea/cfglang/route"
 	"kahea/modules"
 	"kahea/procmgr"
+	"kahea/reactor/resolve"
 	"kahea/shm"
 	"kahea/sipparse"
 )
@@ -51,7 +52,7 @@ func runReplay(args []string) int {
 
 // replay is the process of kahea replay: the loop, and the engine's Host.
 type replay struct {
-	*wire
+	names   *resolve.Resolver
 	out     io.Writer
 	started time.Time
 	buf     [65535]byte
@@ -185,7 +186,7 @@ func (r *replay) prepare(s *server) (err error) {
 	if err := s.proc.Counts.Seal(s.Slots); err != nil {
 		return err
 	}
-	if r.wire, err = newWire(s); err != nil {
+	if r.names, err = resolve.New(resolve.Options{}); err != nil {
 		return err
 	}
 	s.proc.Host, s.loop = r, r.post
@@ -261,7 +262,7 @@ func stuck() {
 	os.Exit(exitError)
 }
 
-// Buffer, Send, Await, AddAlias, Now and Ticks are route.Host; Resolve is wire's.
+// Buffer, Send, Await, Resolve, AddAlias, Now and Ticks are route.Host.
 func (r *replay) Buffer() []byte { return r.buf[:0] }
 
 func (r *replay) Send(d route.Dest, b []byte) error {
@@ -278,6 +279,10 @@ func (r *replay) Await(wait, done func()) {
 			done()
 		})
 	}()
+}
+
+func (r *replay) Resolve(host []byte, v6 bool) (netip.Addr, bool, func() (netip.Addr, error)) {
+	return (&wire{names: r.names}).Resolve(host, v6)
 }
 
 func (r *replay) AddAlias(uint32, uint16) error { return nil }

@@ -23,6 +23,7 @@ modparam("ctl", "binrpc", "unixs:@DIR@/ctl")
 request_route {
 	xlog("L_ERR", "from $si:$sp to $Ri:$Rp over $proto\n");
 	if (method == "OPTIONS") {
+		if ($rU == "later") usleep("1000");
 		sl_send_reply("200", "Replayed");
 		exit;
 	}
@@ -67,6 +68,7 @@ func TestReplay(t *testing.T) {
 		{"saved tcp", []string{write("tcp", string(tcp.append(nil)))}, 0, []string{"--- tcp 127.0.0.1:15061 -> 192.0.2.1:5060, "}, []string{"from 192.0.2.1:5060 to 127.0.0.1:15061 over tcp"}},
 		// localhost is looked up outside of the loop
 		{"relayed", []string{write("relayed", strings.ReplaceAll(replayOPTIONS, "OPTIONS", "INVITE"))}, 0, []string{"SIP/2.0 100 ", "--- udp 127.0.0.1:15060 -> 127.0.0.1:15062, ", "INVITE sip:a SIP/2.0\r\n"}, nil},
+		{"waits", []string{write("waits", strings.Replace(replayOPTIONS, "sip:a ", "sip:later@a ", 1))}, 0, []string{"SIP/2.0 200 Replayed\r\n"}, nil},
 		{"unparsable", []string{write("unparsable", "x")}, 0, nil, []string{"can not be parsed", "the message was handled"}},
 		{"no file", nil, 255, nil, []string{"usage: kahea replay"}},
 		{"missing file", []string{filepath.Join(dir, "missing")}, 255, nil, []string{"no such file"}},
