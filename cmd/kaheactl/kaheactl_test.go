@@ -122,7 +122,7 @@ func TestReply(t *testing.T) {
 	if code, out, errs := kaheactl("-s", s.addr, "x"); code != 0 || out != exampleText || errs != "" {
 		t.Errorf("exit code %d, %q, want\n%s\ngot\n%s", code, errs, exampleText, out)
 	}
-	const want = `[7,"text",{"name":"a b","n":-1,"f":0.500000,"sub":{"x":""},"socket":{"socket":[{"proto":"udp"},{"proto":"tcp"}]}}]` + "\n"
+	const want = `[7,"text",{"name":"a b","n":-1,"f":0.500000,"sub":{"x":""},"socket":[{"socket":{"proto":"udp"}},{"socket":{"proto":"tcp"}}]}]` + "\n"
 	if code, out, errs := kaheactl("--json", "-s", s.addr, "x"); code != 0 || out != want || errs != "" {
 		t.Errorf("exit code %d, %q, want\n%s\ngot\n%s", code, errs, want, out)
 	}

@@ -45,39 +45,40 @@ func appendValue(b []byte, n *modules.Node, depth int) []byte {
 	return append(b, end)
 }
 
-// appendJSON writes a reply as an array on one line. What binrpc sends as a struct with one name several times becomes one member with an array of the values.
+// appendJSON writes a reply as an array on one line. binrpc sends an array of structs as one struct with the members of all: where a name comes again, the next one begins.
+// (One struct alone can not be told from an array of one.)
 func appendJSON(b []byte, out []*modules.Node) []byte {
 	l := &modules.Node{Kind: modules.KindArray}
 	for _, n := range out {
-		l.Members = append(l.Members, fold(n))
+		l.Members = append(l.Members, split(n))
 	}
 	return append(rpc.AppendJSON(b, l, false, 0), '\n')
 }
 
-// fold gives each member of a struct a name of its own.
-func fold(n *modules.Node) *modules.Node {
-	if n.Kind != modules.KindStruct && n.Kind != modules.KindArray {
+// split undoes what binrpc does to arrays of structs.
+func split(n *modules.Node) *modules.Node {
+	l := &modules.Node{Kind: modules.KindArray}
+	switch n.Kind {
+	default:
 		return n
+	case modules.KindArray:
+		for _, m := range n.Members {
+			l.Members = append(l.Members, split(m))
+		}
+		return l
+	case modules.KindStruct:
 	}
-	f := &modules.Node{Kind: n.Kind}
-	many := map[string]bool{}
+	part := &modules.Node{Kind: modules.KindStruct}
 	for i, m := range n.Members {
-		m = fold(m)
-		if n.Kind == modules.KindArray {
-			f.Members = append(f.Members, m)
-			continue
+		if slices.Contains(part.Names, n.Names[i]) {
+			l.Members = append(l.Members, part)
+			part = &modules.Node{Kind: modules.KindStruct}
 		}
-		name := n.Names[i]
-		at := slices.Index(f.Names, name)
-		switch {
-		case at < 0:
-			f.Names, f.Members = append(f.Names, name), append(f.Members, m)
-		case many[name]:
-			f.Members[at].Members = append(f.Members[at].Members, m)
-		default:
-			many[name] = true
-			f.Members[at] = &modules.Node{Kind: modules.KindArray, Members: []*modules.Node{f.Members[at], m}}
-		}
+		part.Names, part.Members = append(part.Names, n.Names[i]), append(part.Members, split(m))
 	}
-	return f
+	if len(l.Members) == 0 {
+		return part
+	}
+	l.Members = append(l.Members, part)
+	return l
 }
