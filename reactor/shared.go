@@ -32,6 +32,9 @@ type shared struct {
 func Prepare(a *shm.Arena, l []Listener, o Options, procs int) (shm.Off, error) {
 	o = o.withDefaults()
 	tag := a.TagFor("core", "reactor")
+	if err := SameLayout(a); err != nil {
+		return 0, err
+	}
 	r, err := shm.New[sharedRoot](a, tag)
 	if err != nil {
 		return 0, fmt.Errorf("reactor's root: %w", err)
@@ -58,6 +61,16 @@ func Prepare(a *shm.Arena, l []Listener, o Options, procs int) (shm.Off, error) 
 	}
 	return r.Off, nil
 }
+
+// SameLayout says whether what this package has put into shared memory is laid out as this binary has it (shm.ErrLayout); another binary asks before it goes on.
+func SameLayout(a *shm.Arena) error {
+	_, _, err := shm.Root[uint64](a, "reactor", shm.LayoutOf[sharedRoot](), shm.LayoutOf[group](), shm.LayoutOf[connsRoot](), shm.LayoutOf[conn](),
+		shm.LayoutOf[record](), shm.LayoutOf[tcpHand](), shm.LayoutOf[rxHead]())
+	return err
+}
+
+// MaxListeners is how many listeners there is room for, those of the start included.
+func MaxListeners(a *shm.Arena, o shm.Off) int { return int(shm.Ref[sharedRoot]{Off: o}.Get(a).NGroup) }
 
 func openShared(a *shm.Arena, o shm.Off) *shared {
 	s := &shared{root: shm.Ref[sharedRoot]{Off: o}.Get(a)}

@@ -18,13 +18,18 @@ type rootRow struct {
 
 // Root finds or creates the named root object, zeroed. created is true for the process that made it (main, once); the
 // caller then fills it. A root of the same name with another layout (fingerprint by reflection) is ErrLayout.
-// name has 1 to 39 bytes; there are at most 256 roots. Roots are never freed.
-func Root[T any](a *Arena, name string) (r Ref[T], created bool, err error) {
+// name has 1 to 39 bytes; there are at most 256 roots. Roots are never freed. hung are the types of what is found through the root: another binary must not
+// adopt those either when their layout is not its own.
+func Root[T any](a *Arena, name string, hung ...Layout) (r Ref[T], created bool, err error) {
 	if err = checkType[T](a); err != nil {
 		return r, false, err
 	}
 	t := reflect.TypeFor[T]()
-	r.Off, created, err = a.root(name, fingerprint(t), max(1, uint64(unsafe.Sizeof(*(*T)(nil)))))
+	ts := []reflect.Type{t}
+	for _, l := range hung {
+		ts = append(ts, l.t)
+	}
+	r.Off, created, err = a.root(name, fingerprint(ts...), max(1, uint64(unsafe.Sizeof(*(*T)(nil)))))
 	if err != nil {
 		return Ref[T]{}, false, fmt.Errorf("shm: root %q (%s): %w", name, t, err)
 	}
@@ -76,3 +81,9 @@ func (a *Arena) HasRoot(name string) bool {
 	defer a.Unlock(&a.h.reg)
 	return a.findRoot(name) != nil
 }
+
+// Layout is how a type lies in memory.
+type Layout struct{ t reflect.Type }
+
+// LayoutOf is T's.
+func LayoutOf[T any]() Layout { return Layout{reflect.TypeFor[T]()} }

@@ -24,6 +24,8 @@ type Proc struct {
 	Vars    Vars // $var and its kin
 	Stat    CoreStats
 	Started int64 // unix ns, of the server
+	// Reloaded: this generation follows another one in the same process; that one's scripts may still run, so nothing of this slot is a dead predecessor's.
+	Reloaded bool
 
 	// SFlags are the script flags ($sf): they belong to the process, as in Kamailio.
 	SFlags uint32

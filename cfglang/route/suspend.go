@@ -130,6 +130,9 @@ func (p *Proc) inherit() {
 		return
 	}
 	p.suspended = &all[p.Slot]
+	if p.Reloaded {
+		return
+	}
 	if lost := *p.suspended; lost != 0 {
 		p.Counts.Add(p.Stat.Suspended, -lost)
 		p.Counts.Add(p.Stat.SuspendedLost, lost)

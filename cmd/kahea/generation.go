@@ -124,7 +124,7 @@ func (g *generations) build(text []byte, slot int) (s *server, err error) {
 		return nil, err
 	}
 	s.arena = g.h.s.arena
-	s.proc.Arena = s.arena
+	s.proc.Arena, s.proc.Reloaded = s.arena, true
 	if err = s.counters(); err == nil {
 		s.runtime.open(s.arena, shm.Off(sl.RuntimeAt), s.proc.Log.Follow)
 		err = s.setup()

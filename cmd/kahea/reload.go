@@ -186,8 +186,8 @@ func (v *live) load() (n *server, notes []string, err error) {
 	n.Kept, n.kept = old.Kept, old.kept
 	n.live = v
 	n.Endpoints, err = mergeEndpoints(old.Endpoints, n.Endpoints)
-	if most := len(old.first().Endpoints) + reactor.SpareListeners; err == nil && len(n.Endpoints) > most {
-		err = fmt.Errorf("a running server has room for %d sockets more than at its start", reactor.SpareListeners)
+	if most := reactor.MaxListeners(old.arena, shm.Off(old.Shared)); err == nil && len(n.Endpoints) > most {
+		err = fmt.Errorf("a running server has room for %d sockets, those that are gone included", most)
 	}
 	if err != nil {
 		n.closeAll()

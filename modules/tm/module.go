@@ -154,7 +154,7 @@ func (m *mod) Setup(h *modules.Host) error {
 }
 
 func (m *mod) Init(h *modules.Host) error {
-	r, _, err := shm.Root[root](h.Arena, "tm")
+	r, _, err := shm.Root[root](h.Arena, "tm", shm.LayoutOf[cell](), shm.LayoutOf[branch]())
 	if err != nil {
 		return err
 	}
@@ -177,7 +177,7 @@ func (m *mod) InitWorker(h *modules.Host, rank int) error {
 	if h.Main {
 		return nil
 	}
-	r, _, err := shm.Root[root](h.Arena, "tm")
+	r, _, err := shm.Root[root](h.Arena, "tm", shm.LayoutOf[cell](), shm.LayoutOf[branch]())
 	if err != nil {
 		return err
 	}
@@ -185,7 +185,9 @@ func (m *mod) InitWorker(h *modules.Host, rank int) error {
 	if err := m.attach(h); err != nil {
 		return err
 	}
-	m.adopt()
+	if !h.Reloaded {
+		m.adopt()
+	}
 	return nil
 }
 

@@ -58,6 +58,9 @@ func (m *mod) InitWorker(h *modules.Host, _ int) error {
 		return err
 	}
 	m.table = r.Get(h.Arena)
+	if h.Reloaded {
+		return nil
+	}
 	for i := range m.table.Buckets {
 		b := &m.table.Buckets[i]
 		for j := range b.Entries {

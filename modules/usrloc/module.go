@@ -129,9 +129,13 @@ type root struct {
 	Expired  int64
 }
 
+func (d *Domain) rootIn(a *shm.Arena) (shm.Ref[root], bool, error) {
+	return shm.Root[root](a, "usrloc:"+d.name, shm.LayoutOf[record](), shm.LayoutOf[contact]())
+}
+
 func (m *mod) Init(h *modules.Host) error {
 	for _, d := range m.domains {
-		r, _, err := shm.Root[root](h.Arena, "usrloc:"+d.name)
+		r, _, err := d.rootIn(h.Arena)
 		if err != nil {
 			return fmt.Errorf("table %s: %w", d.name, err)
 		}
@@ -157,7 +161,7 @@ func (m *mod) attach(h *modules.Host) error {
 	m.a = h.Arena
 	m.tagRecord, m.tagContact = m.a.TagFor("usrloc", "record"), m.a.TagFor("usrloc", "contact")
 	for _, d := range m.domains {
-		r, _, err := shm.Root[root](m.a, "usrloc:"+d.name)
+		r, _, err := d.rootIn(m.a)
 		if err != nil {
 			return err
 		}
