@@ -14,6 +14,9 @@ import (
 func (s *server) memory() []modules.RPC {
 	w := &memWatch{}
 	var refused uint64
+	if s.arena != nil { // a successor: what was refused before has been told
+		refused = s.arena.Usage().Refused
+	}
 	s.every(time.Minute, func() {
 		s.arena.Sweep()
 		if u := s.arena.Usage(); u.Refused != refused {
