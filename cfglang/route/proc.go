@@ -51,7 +51,7 @@ type Proc struct {
 	body, done func(c *Ctx)
 	broken     func(c *Ctx) // body of what can not be parsed
 	lastCode   int          // of the message that ended last
-	waiting    waiting
+	waiting    *waiting
 	suspended  *int64    // scripts that wait, in shared memory
 	tag        TagPrefix // of the stateless 503
 	events     struct{ preRouting, parseError *Route }
@@ -136,8 +136,8 @@ func (p *Proc) Put(c *Ctx) {
 	c.Scratch.Close()
 }
 
-// Continue takes over from the generation before what must go on: the numbers of messages.
-func (p *Proc) Continue(before *Proc) { p.msgID = before.msgID }
+// Continue takes over from the generation before what must go on: the numbers of messages, and the requests that wait, for their retransmissions come here.
+func (p *Proc) Continue(before *Proc) { p.msgID, p.waiting = before.msgID, before.waiting }
 
 // Close ends the coroutines; no script may be running or suspended.
 func (p *Proc) Close() { p.Runner.Close() }

@@ -11,13 +11,13 @@ import (
 func (p *Proc) Receive(buf []byte, r Recv, keep func() (release func())) (closeConn bool) {
 	var key uint64
 	own := r.Proto != sipparse.UDP
-	if p.Runner.Suspended > 0 {
-		own = true
-		if r.Proto == sipparse.UDP {
+	if p.Runner.Suspended|p.waiting.n != 0 {
+		if r.Proto == sipparse.UDP && p.waiting.n > 0 {
 			if key = p.waiting.key(buf, &r); p.absorb(key, buf, &r) {
 				return false
 			}
 		}
+		own = true
 	}
 	c := p.Get()
 	c.Recv, c.wire, c.key = r, true, key
@@ -157,6 +157,7 @@ func (p *Proc) end(c *Ctx) {
 // Start finishes a Proc that is otherwise filled: it finds the core's event routes, and what a dead predecessor has left.
 func (p *Proc) Start() {
 	p.body, p.done = p.run, p.end
+	p.waiting = newWaiting()
 	p.broken = func(c *Ctx) { c.RunTop(p.events.parseError, InEvent) }
 	if len(p.Net.Sockets) > 0 {
 		p.tag = NewTagPrefix(SLSignature, p.Net.Sockets[0], '.')

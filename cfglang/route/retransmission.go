@@ -7,17 +7,17 @@ import (
 )
 
 // waiting finds the requests whose scripts wait, so that a retransmission of one does not start a second script. Only UDP requests are in it: over a
-// connection nothing is repeated.
+// connection nothing is repeated. The generations of a process share it.
 type waiting struct {
 	seed maphash.Seed
+	n    int
 	at   map[uint64]*Ctx // first of the requests with a key; the others hang on it (Ctx.alike)
 }
 
+func newWaiting() *waiting { return &waiting{seed: maphash.MakeSeed(), at: make(map[uint64]*Ctx)} }
+
 // key is the digest of a message's bytes and of where it came from. The bytes are compared too.
 func (w *waiting) key(buf []byte, r *Recv) uint64 {
-	if w.at == nil {
-		w.seed, w.at = maphash.MakeSeed(), make(map[uint64]*Ctx)
-	}
 	ip := r.Src.Addr().As16()
 	k := maphash.Bytes(w.seed, buf)
 	for _, x := range [...]uint64{binary.LittleEndian.Uint64(ip[:]), binary.LittleEndian.Uint64(ip[8:]), uint64(r.Src.Port())} {
@@ -29,7 +29,7 @@ func (w *waiting) key(buf []byte, r *Recv) uint64 {
 // find is the waiting script of an exact copy of buf that came from the same place to the same socket; nil if there is none.
 func (w *waiting) find(key uint64, buf []byte, r *Recv) *Ctx {
 	for c := w.at[key]; c != nil; c = c.alike {
-		if c.Recv.Src == r.Src && c.Recv.Sock == r.Sock && bytes.Equal(c.Msg.Buf, buf) {
+		if c.Recv.Src == r.Src && c.Recv.Sock.Index == r.Sock.Index && bytes.Equal(c.Msg.Buf, buf) {
 			return c
 		}
 	}
@@ -44,6 +44,7 @@ func (w *waiting) add(c *Ctx) {
 	c.alike = w.at[c.key]
 	w.at[c.key] = c
 	c.listed = true
+	w.n++
 }
 
 func (w *waiting) remove(c *Ctx) {
@@ -58,6 +59,7 @@ func (w *waiting) remove(c *Ctx) {
 		delete(w.at, c.key)
 	}
 	c.alike, c.listed = nil, false
+	w.n--
 }
 
 // absorb takes a message that repeats one whose script waits out of the way. tm answers it with what it has answered so far.
@@ -67,7 +69,7 @@ func (p *Proc) absorb(key uint64, buf []byte, r *Recv) bool {
 		return false
 	}
 	p.Count(p.Stat.SuspendAbsorbed)
-	for _, f := range p.Absorbed {
+	for _, f := range c.P.Absorbed {
 		f(c)
 	}
 	return true

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"os"
 	"path/filepath"
 	"regexp"
 	"slices"
@@ -433,6 +434,68 @@ onreply_route[R] { xlog("L_ERR", "reply\n"); sleep("3600"); }
 	}
 	if n := s.stat("tm", "orphans"); n != 4 {
 		t.Errorf("%d transactions are counted as orphans, want 4", n)
+	}
+	s.end()
+}
+
+// TestSuspendedReload reloads while a script waits: it goes on in its own generation, and its request's retransmission is still one.
+func TestSuspendedReload(t *testing.T) {
+	gate := filepath.Join(t.TempDir(), "gate")
+	if err := syscall.Mkfifo(gate, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	const script = `
+route[TEST] {
+	if (method=="ACK") { t_check_trans(); exit; }
+	t_newtran();
+	t_reply("183", "Wait");
+	exec("cat @GATE@");
+	t_reply("486", "Generation @N@");
+}
+`
+	text := strings.ReplaceAll(script, "@GATE@", gate)
+	s := startSuspend(t, strings.ReplaceAll(text, "@N@", "1"))
+	a := newPeer(t, "udp", "a", s.addr)
+	want := func(line string) []byte {
+		t.Helper()
+		m, err := a.next()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !bytes.HasPrefix(m, []byte("SIP/2.0 "+line+"\r\n")) {
+			t.Fatalf("got\n%s\nwant %s", m, line)
+		}
+		return m
+	}
+	i := numbered(a, "INVITE", 1, 10)
+	if err := a.send(i); err != nil {
+		t.Fatal(err)
+	}
+	want("183 Wait")
+	// the other end is open as soon as the command waits
+	w, err := os.OpenFile(gate, os.O_WRONLY, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer w.Close()
+	s.reload(strings.ReplaceAll(suspendConfig, "@SERVER@", s.addr)+strings.ReplaceAll(text, "@N@", "2"), true)
+	s.wantStat("core", "suspended", 1)
+	if err := a.send(i); err != nil {
+		t.Fatal(err)
+	}
+	if x, err := a.again(); err != nil {
+		t.Fatalf("%v\n%s", err, x)
+	}
+	s.wantStat("core", "suspend_absorbed", 1)
+	w.Close()
+	m := want("486 Generation 1")
+	_, to, _ := bytes.Cut(m, []byte("\r\nTo: "))
+	to, _, _ = bytes.Cut(to, []byte("\r\n"))
+	if err := a.send(ackTo(i, to)); err != nil {
+		t.Fatal(err)
+	}
+	if n := s.stat("core", "suspended_lost") + s.stat("tm", "orphans"); n != 0 {
+		t.Errorf("%d scripts are counted as lost, want 0", n)
 	}
 	s.end()
 }
