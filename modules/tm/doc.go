@@ -27,4 +27,10 @@
 //
 // One timer a branch (retransmission and final response, whichever is next), one for its CANCEL, one a cell (repetition of the final
 // reply until the ACK, then the wait time). They stand on the wheel of the process that armed them last; its successor carries on with them.
+//
+// # Death of a process
+//
+// While a script works on a transaction, waiting included, the transaction carries the mark of the script's process (orphan.go). A successor looks for the
+// marks of its slot before its first message and ends on its loop what nobody would end any more: the request is answered 500, unless branches were sent, which
+// go on by their timers; a final reply whose onreply_route died counts as a 500 of its branch.
 package tm
