@@ -85,7 +85,9 @@ func bigINVITE() []byte {
 // of the process (resident, shared memory included), and of Go's heap, Go's stacks, private and shared memory.
 func BenchmarkSuspended(bm *testing.B) {
 	bm.Run("sleep", func(bm *testing.B) { benchSuspended(bm, bigINVITE()) })
-	bm.Run("name", func(bm *testing.B) { benchSuspended(bm, bytes.Replace(bigINVITE(), []byte("sip:b@"), []byte("sip:c@"), 1)) })
+	bm.Run("name", func(bm *testing.B) {
+		benchSuspended(bm, bytes.Replace(bigINVITE(), []byte("sip:b@"), []byte("sip:c@"), 1))
+	})
 }
 
 func benchSuspended(bm *testing.B, tmpl []byte) {
