@@ -8,6 +8,7 @@ import (
 )
 
 // aor makes the address of record of a URI: the user, or user@domain, unescaped, in lower case unless case_sensitive is set. It lies in scratch memory.
+// It is false for what is no URI and for an escape that is none or stands for no printable ASCII.
 func (m *mod) aor(c *route.Ctx, uri []byte) ([]byte, bool) {
 	var u sipparse.URI
 	if sipparse.ParseURI(uri, &u) != sipparse.OK {
@@ -20,11 +21,18 @@ func (m *mod) aor(c *route.Ctx, uri []byte) ([]byte, bool) {
 	user := u.User.In(uri)
 	for i := 0; i < len(user); i++ {
 		ch := user[i]
-		if ch == '%' && i+2 < len(user) {
-			if hi, lo := hex(user[i+1]), hex(user[i+2]); hi >= 0 && lo >= 0 {
-				ch = byte(hi<<4 | lo)
-				i += 2
+		if ch == '%' {
+			if i+2 >= len(user) {
+				return nil, false
 			}
+			hi, lo := hex(user[i+1]), hex(user[i+2])
+			if hi < 0 || lo < 0 {
+				return nil, false
+			}
+			if ch = byte(hi<<4 | lo); ch < ' ' || ch > '~' {
+				return nil, false // as Kamailio: no control character gets into a key that others print
+			}
+			i += 2
 		}
 		b = append(b, ch)
 	}

@@ -239,6 +239,12 @@ func TestRefused(t *testing.T) {
 		{"as many as there may be", `modparam("registrar", "max_contacts", 2)`, []string{"Contact: <sip:b@h>"}, "200", ""},
 		{"one goes, one comes", `modparam("registrar", "max_contacts", 1)`, []string{"Contact: <sip:a@h>;expires=0, <sip:b@h>"}, "200", ""},
 		{"bad q", "", []string{"Contact: <sip:b@h>;q=2"}, "400", "Invalid q param in contact"},
+		{"no scheme", "", []string{"Contact: b"}, "400", "Contact parse error"},
+		{"empty address", "", []string{"Contact: <>"}, "400", "Contact parse error"},
+		{"empty parameter", "", []string{"Contact: <sip:b@h>;;q=1"}, "400", "Contact parse error"},
+		{"nothing behind the comma", "", []string{"Contact: <sip:b@h>,"}, "400", "Contact parse error"},
+		{"a comma in quotes", "", []string{`Contact: "b,;" <sip:b@h>;x=";;"`}, "200", ""},
+		{"empty Expires", "", []string{"Expires:", "Contact: <sip:b@h>"}, "400", "Expires parse error"},
 		{"too long", `modparam("registrar", "contact_max_size", 8)`, []string{"Contact: <sip:b@hhhhhhhhh>"}, "400", "Contact/received too long"},
 	} {
 		t.Run(tc.name, func(t *testing.T) {

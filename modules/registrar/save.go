@@ -39,6 +39,7 @@ type refusal struct {
 var (
 	badRequest      = "Bad Request"
 	refuseCSeq      = &refusal{400, badRequest, "Invalid CSeq number"}
+	refuseExpires   = &refusal{400, badRequest, "Expires parse error"}
 	refuseContact   = &refusal{400, badRequest, "Contact parse error"}
 	refuseStarExp   = &refusal{400, badRequest, "* used in contact and expires is not zero"}
 	refuseStar      = &refusal{400, badRequest, "* used in contact and more than 1 contact"}
@@ -173,6 +174,9 @@ const maxExpires = 1<<32 - 1
 // contacts reads the Contact values. n may be larger than the list: there are too many.
 func (m *mod) contacts(c *route.Ctx, now int64, list *[32]binding) (n int, star bool, bad *refusal) {
 	header, has, e := c.Msg.Expires()
+	if has && c.Msg.First(sipparse.HdrExpires).Body.Len == 0 {
+		return 0, false, refuseExpires
+	}
 	if e != sipparse.OK || int64(header) >= maxExpires {
 		header, has = 0, false // what is no time counts as if it were not there
 	}
@@ -185,6 +189,9 @@ func (m *mod) contacts(c *route.Ctx, now int64, list *[32]binding) (n int, star 
 		}
 		if !ok {
 			break
+		}
+		if !wellFormed(&c.Msg, &v) {
+			return n, star, refuseContact
 		}
 		if v.Star {
 			star = true
@@ -214,6 +221,9 @@ func (m *mod) contacts(c *route.Ctx, now int64, list *[32]binding) (n int, star 
 					expires = int64(m.defaultExpires)
 				}
 			case is(it.Name, "q"):
+				if len(val) == 0 {
+					continue // as if it were not there
+				}
 				q, ok := parseQ(val)
 				if !ok {
 					bad = refuseQ
@@ -300,17 +310,22 @@ func (m *mod) removeAll(c *route.Ctx, l *usrloc.Locked) (int, *refusal) {
 	return savedDeleted, nil
 }
 
-func cseqOf(c *route.Ctx) uint32 {
+// cseqOf reads CSeq; ok is false if it is no number of 32 bits: the parser takes any text for one.
+func cseqOf(c *route.Ctx) (n uint32, ok bool) {
 	cs, e := c.Msg.CSeq()
-	if e != sipparse.OK {
-		return 0
+	if e != sipparse.OK || cs.NumBad {
+		return 0, false
 	}
-	return cs.Num
+	return cs.Num, true
 }
 
 // apply works the bindings into the record. It changes nothing when it refuses.
 func (m *mod) apply(c *route.Ctx, d *usrloc.Domain, l *usrloc.Locked, list []binding, flags int, now int64) (rc int, bad *refusal) {
-	callID, cseq := c.Msg.CallID(), cseqOf(c)
+	callID := c.Msg.CallID()
+	cseq, ok := cseqOf(c)
+	if !ok {
+		return 0, refuseCSeq
+	}
 	var x usrloc.Contact
 	// what there would be: contacts that stay or come
 	count := 0

@@ -26,7 +26,7 @@ func digits(b []byte) (int64, bool) {
 	return n, true
 }
 
-// parseQ reads a qvalue (RFC 3261 25.1) in thousandths.
+// parseQ reads a qvalue (RFC 3261 25.1) in thousandths; digits behind the third do not matter, as long as it is no more than 1.
 func parseQ(b []byte) (int, bool) {
 	whole, frac, dot := bytes.Cut(b, []byte("."))
 	n, ok := digits(whole)
@@ -39,8 +39,11 @@ func parseQ(b []byte) (int, bool) {
 	q := int(n) * 1000
 	unit := 100
 	for i, c := range frac {
-		if c < '0' || c > '9' || i > 2 && c != '0' {
+		if c < '0' || c > '9' || n == 1 && c != '0' {
 			return 0, false
+		}
+		if i > 2 {
+			continue
 		}
 		q += int(c-'0') * unit
 		unit /= 10
