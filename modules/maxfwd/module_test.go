@@ -32,6 +32,7 @@ func TestMaxForwards(t *testing.T) {
 		{"above the limit", "300", `mf_process_maxfwd_header("10"); RC`, "1", []string{"Max-Forwards:  70"}},
 		{"71 is above the limit", "71", `mf_process_maxfwd_header("10"); RC`, "1", []string{"Max-Forwards: 70"}},
 		{"overflow", "99999999999999", `mf_process_maxfwd_header("10"); RC`, "-2", []string{"Max-Forwards: 99999999999999"}},
+		{"empty counts as zero", " ", `mf_process_maxfwd_header("10"); RC is_maxfwd_lt("5"); RC`, "-1|1", []string{"Max-Forwards:  "}},
 		{"limit out of range", "70", `mf_process_maxfwd_header("300"); RC`, "-1", []string{"Max-Forwards: 70"}},
 		{"lower", "7", `is_maxfwd_lt("8"); RC mf_lowlimit("7"); RC maxfwd_at_least("6"); RC`, "1|-1|-1", []string{"Max-Forwards: 7"}},
 		{"lower without header", "", `is_maxfwd_lt("8"); RC`, "-2", nil},

@@ -14,6 +14,12 @@ func (m *mod) recordRoute(c *route.Ctx, a *route.Args) int {
 		c.Logf(log.Err, "rr", "record_route: was already called for this request")
 		return -1
 	}
+	if m.appendFromTag != 0 {
+		if _, e := c.Msg.From(); e != sipparse.OK {
+			c.Logf(log.Err, "rr", "record_route: %v", e)
+			return -1
+		}
+	}
 	if a.N > 0 {
 		p, ok := a.Str(c, 0)
 		if !ok {

@@ -45,6 +45,7 @@ const (
 	badExpiresHeader
 	badExpires
 	badProxyRequire
+	badProxyHeader
 	badFrom
 	badTo
 	badContact
@@ -74,6 +75,7 @@ var failures = [...]struct {
 	badExpiresHeader: {400, []byte("Bad Expires Header")},
 	badExpires:       {400, []byte("Expires value is illegal")},
 	badProxyRequire:  {420, []byte("Bad Proxy Require Extension")},
+	badProxyHeader:   {400, []byte("Bad Proxy Require Header")},
 	badFrom:          {400, []byte("Invalid From Header")},
 	badTo:            {400, []byte("Ivalid To Header")},
 	badContact:       {400, []byte("Bad Contact Header")},
@@ -117,6 +119,9 @@ func (m *mod) one(c *route.Ctx, bit, uris uint32) failure {
 			return badRURI
 		}
 	case checkRequired:
+		if msg.Complete() != sipparse.OK {
+			return missing // they are looked for up to the empty line, and there is a line that is no field
+		}
 		for _, t := range [...]sipparse.HdrType{sipparse.HdrFrom, sipparse.HdrTo, sipparse.HdrCSeq, sipparse.HdrCallID, sipparse.HdrVia} {
 			if msg.First(t) == nil {
 				return missing
@@ -226,11 +231,12 @@ func (m *mod) proxyRequireCheck(c *route.Ctx) failure {
 	if h == nil {
 		return good
 	}
+	if h.Body.Len == 0 {
+		return badProxyHeader
+	}
 items:
 	for t := range bytes.SplitSeq(c.Msg.Bytes(h.Body), comma) {
-		if t = bytes.TrimSpace(t); len(t) == 0 {
-			continue
-		}
+		t = bytes.TrimSpace(t)
 		for _, s := range m.supported {
 			if bytes.Equal(s, t) {
 				continue items
@@ -301,10 +307,16 @@ func digest(msg *sipparse.Msg, strict bool) failure {
 			continue
 		}
 		var a sipparse.Auth
+		if h.Body.Len == 0 {
+			if strict {
+				return notDigest
+			}
+			continue
+		}
 		if sipparse.ParseAuth(msg.Buf, h.Body, &a) != sipparse.OK {
 			return badAuth
 		}
-		if !bytes.EqualFold(msg.Bytes(a.Scheme), []byte("Digest")) {
+		if !bytes.EqualFold(msg.Bytes(a.Scheme), []byte("Digest")) || a.Scheme.Len == h.Body.Len {
 			if strict {
 				return notDigest
 			}

@@ -152,10 +152,12 @@ func (m *mod) sendReplyError(c *route.Ctx, _ *route.Args) int {
 	return m.SendReply(c, code, reason)
 }
 
-// ReplyError answers statelessly with the last internal error.
+// ReplyError answers statelessly with the last internal error. As in Kamailio it does not say that the reply could not be sent (which is logged): as
+// the last statement of a route it must not fail the route.
 func (m *mod) ReplyError(c *route.Ctx) int {
 	code, reason := c.ErrorReply("SL")
-	return m.Reply(c, code, reason)
+	m.Reply(c, code, reason)
+	return 1
 }
 
 // SendReply is send_reply.
