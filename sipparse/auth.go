@@ -9,7 +9,8 @@ type Auth struct {
 }
 
 // ParseAuth parses the body of an Authorization or Proxy-Authorization field. A scheme other than Digest is no error: only
-// Scheme is set then. Parameters that are not known are passed over; of one that stands twice the first counts.
+// Scheme is set then. Parameters that are not known are passed over; of one that stands twice the first counts. A value may be empty only in quotes, and
+// a comma needs something behind it, as in Kamailio.
 func ParseAuth(buf []byte, at Span, a *Auth) Err {
 	*a = Auth{}
 	end := int(at.End())
@@ -25,7 +26,9 @@ func ParseAuth(buf []byte, at Span, a *Auth) Err {
 	}
 	for i = skipLWS(buf, j, end); i < end; {
 		if buf[i] == ',' {
-			i = skipLWS(buf, i+1, end)
+			if i = skipLWS(buf, i+1, end); i == end {
+				return ErrAuth
+			}
 			continue
 		}
 		j = skipClass(buf, i, end, isToken)
@@ -48,6 +51,9 @@ func ParseAuth(buf []byte, at Span, a *Auth) Err {
 			j = i
 			for j < end && buf[j] != ',' && class[buf[j]]&isLWS == 0 {
 				j++
+			}
+			if j == i {
+				return ErrAuth
 			}
 			val = span(i, j)
 		}

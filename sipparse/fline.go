@@ -59,7 +59,7 @@ func (l *FirstLine) parse(buf []byte, off int, httpReply bool) Err {
 	l.MethodText = span(off, i)
 	i++
 	e := notLWS(buf, i, end)
-	if e == i || e == end {
+	if e == end {
 		return ErrFirstLine
 	}
 	l.URI = span(i, e)
