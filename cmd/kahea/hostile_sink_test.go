@@ -74,20 +74,25 @@ func hostileAnswer(m []byte) []byte {
 // fence returns when everything that had arrived before is kept and answered.
 func (s *hostileSink) fence(from *udpSocket, id string) {
 	s.t.Helper()
-	if _, err := from.WriteTo([]byte("fence "+id), s.udp.LocalAddr()); err != nil {
-		s.t.Fatal(err)
-	}
-	timeout := time.After(patience)
-	for {
-		select {
-		case got := <-s.seen:
-			if got == id {
-				return
+	again := time.NewTicker(time.Second) // the socket was full
+	defer again.Stop()
+	for end := time.Now().Add(patience); time.Now().Before(end); {
+		if _, err := from.WriteTo([]byte("fence "+id), s.udp.LocalAddr()); err != nil {
+			s.t.Fatal(err)
+		}
+	wait:
+		for {
+			select {
+			case got := <-s.seen:
+				if got == id {
+					return
+				}
+			case <-again.C:
+				break wait
 			}
-		case <-timeout:
-			s.t.Fatalf("the sink does not see fence %s", id)
 		}
 	}
+	s.t.Fatalf("the sink does not see fence %s", id)
 }
 
 // take gives the messages that hold a word, once each, and forgets them.

@@ -5,10 +5,8 @@ import (
 	"flag"
 	"fmt"
 	"io"
-	"io/fs"
 	"net"
 	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -16,7 +14,7 @@ import (
 
 var hostileSplits = flag.Bool("hostile-splits", false, "TestHostile sends every message of up to 4 KB over TCP split at every byte, not only the first one (minutes)")
 
-// corpus lies beside the repository; it is not part of it.
+// corpusDir lies beside the repository; it is not part of it.
 const corpusDir = "../../../shared/corpus/sip"
 
 // hostileConfig looks at as much of a message as a script can; transactions end soon, and what is registered goes at once.
@@ -395,37 +393,4 @@ func TestHostile(t *testing.T) {
 		h.wellTCP("truncated")
 		h.end()
 	})
-	t.Run("corpus", func(t *testing.T) {
-		t.Parallel()
-		l := corpus(t)
-		h := startHostile(t)
-		for _, m := range l {
-			h.sendUDP(m)
-			h.messageTCP(m, *hostileSplits && strings.HasPrefix(m.name, "rfc4475/"))
-		}
-		h.end()
-	})
-}
-
-// corpus reads the torture messages, call flows and messages of real clients that lie beside the repository.
-func corpus(t *testing.T) (l []hostileMessage) {
-	if _, err := os.Stat(filepath.Join(corpusDir, "rfc4475")); err != nil {
-		t.Skipf("no corpus of SIP messages beside the repository: %v", err)
-	}
-	err := filepath.WalkDir(corpusDir, func(path string, d fs.DirEntry, err error) error {
-		if err != nil || d.IsDir() {
-			return err
-		}
-		switch filepath.Ext(path) {
-		case ".md", ".tsv", ".cfg", ".txt":
-			return nil
-		}
-		b, err := os.ReadFile(path)
-		l = append(l, hostileMessage{strings.TrimPrefix(path, corpusDir+"/"), b})
-		return err
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	return l
 }
