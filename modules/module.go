@@ -120,6 +120,8 @@ type Host struct {
 	Core func(name string) (v Value, ok bool)
 	// RunDir is the directory of control sockets (-Y).
 	RunDir string
+	// Resumed: main is a new binary that goes on in the place of another one; what Files has is this instance's to give back at the end.
+	Resumed bool
 	// User and Group own files made for the process's user; -1 = unchanged.
 	User, Group int
 	// Env compiles formats and variables that parameters hold; valid from Setup on.

@@ -7,6 +7,7 @@ import (
 	"net"
 	"os"
 	"sync"
+	"sync/atomic"
 
 	"golang.org/x/sys/unix"
 )
@@ -36,6 +37,7 @@ type Control struct {
 	any      func(kind uint8, payload []byte, fds []int) // main's half: everything
 	closed   func(err error)                             // the other side is gone
 	done     chan struct{}
+	paused   atomic.Bool
 	wmu      sync.Mutex
 	wbuf     []byte
 }

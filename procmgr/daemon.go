@@ -153,6 +153,14 @@ func Enter(o DaemonOptions) (_ *Daemon, err error) {
 	return d, nil
 }
 
+// ResumeDaemon is Enter's result for a new binary in the place of a process that had entered already. files are the pid files that it wrote.
+func ResumeDaemon(o DaemonOptions, files []string) *Daemon {
+	return &Daemon{o: o, files: files, status: -1}
+}
+
+// Files are the pid files to remove at the end.
+func (d *Daemon) Files() []string { return d.files }
+
 // limits sets core size and the number of descriptors.
 func limits(o DaemonOptions) error {
 	core := unix.Rlimit{Cur: unix.RLIM_INFINITY, Max: unix.RLIM_INFINITY}

@@ -91,7 +91,8 @@ type process struct {
 	killed     bool // by the heartbeat
 	confGen    int  // of the configuration that it runs
 	leaving    leaving
-	up         chan error // AddLive waits for it
+	up         chan error // AddLive and ReplaceAndWait wait for it
+	resumed    int        // descriptor of the control channel, between Resume and Continue
 }
 
 // leaving says what follows when a process ends that was asked to.

@@ -140,7 +140,9 @@ func (m *Manager) bury(p *process, ws unix.WaitStatus) bool {
 		p.handover = m.o.Died(p.Proc, p.slot, status)
 		m.hmu.Unlock()
 	}
-	p.came(fmt.Errorf("%s (slot %d) ended during start: %s", p.Desc, p.slot, status))
+	if left != replacing {
+		p.came(fmt.Errorf("%s (slot %d) ended during start: %s", p.Desc, p.slot, status))
+	}
 	switch left {
 	case removing:
 		m.clear(p)

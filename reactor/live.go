@@ -2,6 +2,7 @@ package reactor
 
 import (
 	"fmt"
+	"sync/atomic"
 
 	"golang.org/x/sys/unix"
 )
@@ -100,9 +101,28 @@ func (w *Worker) disown(fd int) {
 // not point at the worker any more. Any goroutine.
 func (w *Worker) Retire(idle func() bool) {
 	w.Post(func() {
-		w.idle = idle
+		w.idle, w.leaveBy = idle, w.mono+leavePatience
 		w.leave()
 	})
+}
+
+// leavePatience is how long, in ns, a worker waits for its connections to be between two messages before it leaves.
+const leavePatience = 5e9
+
+// settled says that no connection would lose something now: none is being opened, none has part of a message in memory or bytes to be written.
+func (w *Worker) settled() bool {
+	if w.main != nil && len(w.main.connects) > 0 {
+		return false
+	}
+	if w.tcp != nil {
+		for _, tc := range w.tcp.list {
+			if atomic.LoadUint32(&tc.row.Dirty) != 0 || tc.queued > 0 || len(tc.out) > 0 {
+				return false
+			}
+		}
+		return w.tcp.enrolling.Load() == 0 && len(w.tcp.untold) == 0
+	}
+	return true
 }
 
 // leave ends a worker that is to retire and has nothing left to do.
@@ -114,6 +134,9 @@ func (w *Worker) leave() {
 		for w.drain(w.sock) > 0 {
 			w.Flush()
 		}
+	}
+	if w.mono < w.leaveBy && !w.settled() {
+		return
 	}
 	if w.idle() {
 		w.Stop()

@@ -331,6 +331,31 @@ func (s *Steering) Left(slot int) error {
 	return s.resteer(g, h.sock)
 }
 
+// Held is what is kept of one worker, for a new binary that goes on in main's place; descriptors by number.
+type Held struct {
+	Slot, Sock   int
+	Socks, Areas []int
+}
+
+// Paper lists everything that is held.
+func (s *Steering) Paper() (l []Held) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for slot, h := range s.held {
+		l = append(l, Held{slot, h.sock, append([]int{}, h.socks...), append([]int{}, h.areas...)})
+	}
+	return l
+}
+
+// ResumeSteering goes on with what another binary's Steering held.
+func ResumeSteering(a *shm.Arena, off shm.Off, l []Held) *Steering {
+	s := NewSteering(a, off)
+	for _, h := range l {
+		s.held[h.Slot] = &holding{sock: h.Sock, socks: h.Socks, areas: h.Areas}
+	}
+	return s
+}
+
 // Spread says how a source would be steered: the bucket (worker index) of n.
 func Spread(src netip.AddrPort, n int) int {
 	h := uint32(src.Port()) * 2654435761

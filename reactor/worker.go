@@ -126,6 +126,7 @@ type Worker struct {
 	onRecord  func([]byte)
 	bootErr   error
 	idle      func() bool // Retire's; nil: the worker stays
+	leaveBy   int64       // mono time until which Retire waits for connections
 }
 
 // NewWorker makes a worker; nothing is opened before Run.

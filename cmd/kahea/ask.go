@@ -66,7 +66,7 @@ func (s *server) answered(b []byte) {
 }
 
 // asked handles a child's question in main; send sends to the child.
-func (s *server) asked(b []byte, send func(payload []byte) error) {
+func (s *server) asked(slot int, b []byte, send func(payload []byte) error) {
 	var q question
 	err := json.Unmarshal(b, &q)
 	if err != nil {
@@ -75,7 +75,11 @@ func (s *server) asked(b []byte, send func(payload []byte) error) {
 	}
 	go func() {
 		a := reply{ID: q.ID}
-		if f := s.verbs[q.Verb]; f == nil {
+		if q.Verb == "upgrade" { // the answer comes from the new binary
+			if err := s.upgrade(slot, q); !errors.As(err, &a.Fault) {
+				a.Fault = &modules.Fault{Code: 500, Text: err.Error()}
+			}
+		} else if f := s.verbs[q.Verb]; f == nil {
 			a.Fault = &modules.Fault{Code: 500, Text: fmt.Sprintf("main does not know %q", q.Verb)}
 		} else if out, err := f(q.Args); err == nil {
 			a.Out = out

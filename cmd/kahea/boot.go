@@ -1,7 +1,6 @@
 package main
 
 import (
-	"encoding/binary"
 	"errors"
 	"fmt"
 	"os"
@@ -108,6 +107,10 @@ func (s *server) start() (code int, err error) {
 	if err != nil {
 		return exitError, err
 	}
+	s.daemon = daemon
+	if s.exe, err = os.Executable(); err != nil { // before the file is replaced
+		return exitError, err
+	}
 	defer daemon.Close()
 	defer startProfile(s.Options.Profile, "main")()
 	if s.arena, err = shm.Create(int64(s.par.ShmSize)<<20, kind); err != nil {
@@ -145,12 +148,7 @@ func (s *server) start() (code int, err error) {
 			}
 		}
 	}
-	defer func() {
-		for _, x := range s.extra {
-			x.closeModules()
-		}
-		s.closeModules()
-	}()
+	defer s.closeMain()
 	if s.keepErr != nil {
 		return exitError, s.keepErr
 	}
@@ -200,41 +198,15 @@ func (s *server) start() (code int, err error) {
 		return exitError, err
 	}
 	s.live = v
-	s.verbs = map[string]verb{"reload": s.reloadVerb}
 	steer := reactor.NewSteering(s.arena, shared)
 	defer steer.Close()
-	q := s.newQuarantine(steer)
-	m, err := procmgr.New(procmgr.Options{
-		Arena: s.arena, Config: blob, Restart: s.par.Restart, ExitTimeout: s.par.ExitTimeout, Name: "kahea", Heartbeat: 10,
-		Log: func(level int, text string) { s.proc.Log.Printf(log.Level(level), "<core>: ", "%s", text) },
-		Died: func(p procmgr.Proc, slot int, status string) []int {
-			if v.died(slot) {
-				return nil
-			}
-			return q.died(p, slot, status)
-		},
-		Spare: spareSlots, Status: s.memoryReport, Hangup: func() {
-			go s.reload() //nolint:errcheck // it has logged why
-		},
-		Silent: !dm.NoFork, SilentErr: !dm.NoFork && !dm.LogStderr, Dumpable: id.SetUID && !dm.DisableCoreDump,
-	})
+	mo := s.managerOptions(steer, dm, id)
+	mo.Config = blob
+	m, err := procmgr.New(mo)
 	if err != nil {
 		return exitError, err
 	}
-	v.watch(s, m, steer)
-	m.Handle(msgOpened, func(slot int, b []byte, fds []int) {
-		if err := steer.Opened(slot, int(binary.LittleEndian.Uint32(b)), fds); err != nil {
-			s.proc.Log.Printf(log.Err, "<core>: ", "%v", err)
-		}
-	})
-	m.Handle(msgDrained, func(slot int, _ []byte, _ []int) {
-		if err := steer.Drained(slot); err != nil {
-			s.proc.Log.Printf(log.Err, "<core>: ", "%v", err)
-		}
-	})
-	m.Handle(msgAsk, func(slot int, b []byte, _ []int) {
-		s.asked(b, func(p []byte) error { return m.Send(slot, msgAnswer, p) })
-	})
+	s.manage(m, steer)
 	if v.read, v.write, err = reactor.MakeBells(s.Slots); err != nil {
 		return exitError, err
 	}

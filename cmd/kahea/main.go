@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"os"
+	"strconv"
 
 	_ "kahea/modules/all"
 	"kahea/procmgr"
@@ -16,6 +17,16 @@ func main() { os.Exit(run()) }
 func run() int {
 	if procmgr.IsChild() {
 		return runChild()
+	}
+	if fd, err := strconv.Atoi(os.Getenv(upgradeEnv)); err == nil {
+		return runUpgraded(fd)
+	}
+	if len(os.Args) == 2 && os.Args[1] == "--upgrade-check" {
+		if err := runUpgradeCheck(); err != nil {
+			fmt.Fprintf(os.Stderr, "ERROR: kahea: %v\n", err)
+			return exitError
+		}
+		return 0
 	}
 	if len(os.Args) > 1 && os.Args[1] == "replay" {
 		return runReplay(os.Args[2:])

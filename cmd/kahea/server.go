@@ -53,6 +53,8 @@ type server struct {
 	keepErr error
 	verbs   map[string]verb // main: set before the children start
 	live    *live           // main
+	daemon  *procmgr.Daemon // main
+	exe     string          // main: path of the binary
 	before  *server         // main: the first generation; nil in that one itself
 	extra   []*server       // main, first generation: later ones whose modules hold something
 }

@@ -104,7 +104,7 @@ func (s *instance) call(method string, params ...any) (map[string]int64, error) 
 			return nil, err
 		}
 		if h.Type == rpc.FaultPacket {
-			return nil, fmt.Errorf("%s: fault %+v", method, out)
+			return nil, &modules.Fault{Code: int(out[0].Int), Text: out[1].Str}
 		}
 		m := map[string]int64{}
 		for _, x := range out {

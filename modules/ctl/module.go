@@ -34,6 +34,7 @@ type mod struct {
 	specs                []spec
 	h                    *modules.Host
 	files                []*os.File // main: what the child inherits
+	adopted              []string   // main after an upgrade: paths to remove at the end
 	srv                  *server    // child
 }
 
@@ -92,6 +93,9 @@ func (m *mod) Setup(h *modules.Host) error {
 func (m *mod) Init(h *modules.Host) error {
 	for i := range m.specs {
 		if h.Files(fileName(i)) >= 0 { // a reload: the sockets are there
+			if h.Resumed {
+				m.adopted = append(m.adopted, m.specs[i].path)
+			}
 			continue
 		}
 		f, err := m.specs[i].open(os.FileMode(m.mode), m.user, m.group)
@@ -133,13 +137,17 @@ func (m *mod) Close() error {
 	var errs []error
 	for i, f := range m.files {
 		errs = append(errs, f.Close())
-		if p := m.specs[i].path; p != "" {
-			if err := os.Remove(p); err != nil && !errors.Is(err, os.ErrNotExist) {
-				errs = append(errs, err)
-			}
+		m.adopted = append(m.adopted, m.specs[i].path)
+	}
+	for _, p := range m.adopted {
+		if p == "" {
+			continue
+		}
+		if err := os.Remove(p); err != nil && !errors.Is(err, os.ErrNotExist) {
+			errs = append(errs, err)
 		}
 	}
-	m.files = nil
+	m.files, m.adopted = nil, nil
 	return errors.Join(errs...)
 }
 

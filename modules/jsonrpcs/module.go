@@ -139,6 +139,9 @@ func (m *mod) hasDgram() bool { return m.transport&dgramBit != 0 && m.dgram.name
 func (m *mod) Init(h *modules.Host) error {
 	keep := func(name string, p *place, open func(p *place) (*os.File, error)) error {
 		if h.Files(name) >= 0 { // a reload: it is there
+			if h.Resumed && !strings.HasPrefix(p.name, "udp:") {
+				m.made = append(m.made, p.name)
+			}
 			return nil
 		}
 		f, err := open(p)

@@ -1,0 +1,56 @@
+package main
+
+import (
+	"encoding/binary"
+
+	"kahea/cfglang/log"
+	"kahea/procmgr"
+	"kahea/reactor"
+)
+
+// managerOptions are what main wants of its process manager, at the start and after an upgrade.
+func (s *server) managerOptions(steer *reactor.Steering, dm procmgr.DaemonOptions, id procmgr.Identity) procmgr.Options {
+	v := s.live
+	s.verbs = map[string]verb{"reload": s.reloadVerb, "upgrade check": s.upgradeCheck}
+	q := s.newQuarantine(steer)
+	return procmgr.Options{
+		Arena: s.arena, Restart: s.par.Restart, ExitTimeout: s.par.ExitTimeout, Name: "kahea", Heartbeat: 10,
+		Log: func(level int, text string) { s.proc.Log.Printf(log.Level(level), "<core>: ", "%s", text) },
+		Died: func(p procmgr.Proc, slot int, status string) []int {
+			if v.died(slot) {
+				return nil
+			}
+			return q.died(p, slot, status)
+		},
+		Spare: spareSlots, Status: s.memoryReport, Hangup: func() {
+			go s.reload() //nolint:errcheck // it has logged why
+		},
+		Silent: !dm.NoFork, SilentErr: !dm.NoFork && !dm.LogStderr, Dumpable: id.SetUID && !dm.DisableCoreDump,
+	}
+}
+
+// manage registers what children tell and ask main; before they start, or are taken over.
+func (s *server) manage(m *procmgr.Manager, steer *reactor.Steering) {
+	s.live.watch(s, m, steer)
+	m.Handle(msgOpened, func(slot int, b []byte, fds []int) {
+		if err := steer.Opened(slot, int(binary.LittleEndian.Uint32(b)), fds); err != nil {
+			s.proc.Log.Printf(log.Err, "<core>: ", "%v", err)
+		}
+	})
+	m.Handle(msgDrained, func(slot int, _ []byte, _ []int) {
+		if err := steer.Drained(slot); err != nil {
+			s.proc.Log.Printf(log.Err, "<core>: ", "%v", err)
+		}
+	})
+	m.Handle(msgAsk, func(slot int, b []byte, _ []int) {
+		s.asked(slot, b, func(p []byte) error { return m.Send(slot, msgAnswer, p) })
+	})
+}
+
+// closeMain closes what the modules of main hold.
+func (s *server) closeMain() {
+	for _, x := range s.extra {
+		x.closeModules()
+	}
+	s.closeModules()
+}

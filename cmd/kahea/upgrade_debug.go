@@ -1,0 +1,17 @@
+//go:build kaheadebug
+
+package main
+
+import (
+	"errors"
+	"os"
+	"path/filepath"
+)
+
+// failResume makes the debug build fail in the place of another binary when the run directory has a file upgrade-fails.
+func failResume(s *server) error {
+	if _, err := os.Stat(filepath.Join(s.par.RunDir, "upgrade-fails")); err == nil {
+		return errors.New("told to fail by a file upgrade-fails")
+	}
+	return nil
+}

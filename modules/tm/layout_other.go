@@ -1,0 +1,5 @@
+//go:build kahealayout
+
+package tm
+
+type layoutProbe [16]byte
