@@ -344,6 +344,9 @@ func FuzzMsg(f *testing.F) {
 	f.Add([]byte(message(`Contact: "a" <sip:b>;q=1`, "Via: SIP/2.0/TCP [::1]:5060 ;rport ,SIP/2.0/UDP h")))
 	f.Add([]byte("SIP/2.0 200 OK\nv: SIP/2.0/UDP h (c)\nX:a\n b\n\nbody"))
 	f.Add([]byte(message("Authorization: Digest a=\"b\"", "Route: <sip:a;lr>,<sip:b>", "Expires: 1")))
+	f.Add([]byte(message("Authorization: Digest a=,", "Proxy-Authorization: Digest a=\"\\", "Authorization:", "Content-Length: 4294967296")))
+	f.Add([]byte("MESSAGE  SIP/2.0\r\nVia: SIP/2.0/UDP h,,SIP/2.0/UDP i\r\nX\x00: a\r\n\r\n"))
+	f.Add([]byte(message("Contact: \"{\\\\}\" <sip:a%@[::1>;;q=,*", "Max-Forwards:", "CSeq: -1 INVITE", "To: <>;tag=")))
 	f.Fuzz(func(t *testing.T, in []byte) {
 		var m Msg
 		before := bytes.Clone(in)
