@@ -31,7 +31,7 @@ test-deps: ## install what the tests need (Debian packages sip-tester and kamail
 
 test: test-deps ## run all tests (under 15 minutes on two cores)
 	@echo "running the tests of all packages"
-	@$(GO) test $(PKGS)
+	@$(GO) test -count=1 $(PKGS)
 
 check: gen-check lint test ## everything a change needs: generated files, lint, rules over the tree, tests
 

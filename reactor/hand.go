@@ -35,6 +35,11 @@ func handInArea(fd int) *Hand {
 	}
 	defer r.close()
 	i := int(r.h.Hand) - 1
+	if i < 0 && r.h.Held > 0 && r.h.Bufs > 0 {
+		b := r.buffer(r.h.Bufs - 1)
+		b = append([]byte(nil), b[:min(int(r.h.Held), len(b))]...)
+		return &Hand{Msg: b, Len: len(b), Digest: digest(b), Proto: sipparse.UDP, Src: get(&r.h.HeldSrc)}
+	}
 	if i < 0 || i >= len(r.msgs) || r.h.BufOf[i] >= r.h.Bufs {
 		return nil
 	}
@@ -99,4 +104,27 @@ func (t *tcpHand) dead() *Hand {
 	t.drop()
 	b := append([]byte(nil), t.Msg[:min(n, len(t.Msg))]...)
 	return &Hand{Msg: b, Len: n, Digest: digest(b), Proto: sipparse.Proto(t.Proto), Src: get(&t.Src), Dst: get(&t.Dst), Sock: int(t.Sock)}
+}
+
+// Hold notes that p is worked on although Receive has returned long since: a script that was suspended goes on. Without it main would not know who was to blame for a
+// death then. It costs one copy. On the loop, and never inside Receive; LetGo ends it.
+func (w *Worker) Hold(p *Packet) {
+	switch {
+	case w.tcp != nil:
+		w.tcp.hand.take(p)
+	case w.rx != nil:
+		h := w.rx.h
+		put(&h.HeldSrc, p.Src)
+		h.Held = uint32(copy(w.rx.buffer(h.Bufs-1), p.Buf))
+	}
+}
+
+// LetGo ends what Hold began.
+func (w *Worker) LetGo() {
+	switch {
+	case w.tcp != nil:
+		w.tcp.hand.drop()
+	case w.rx != nil:
+		w.rx.h.Held = 0
+	}
 }

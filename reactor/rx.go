@@ -28,6 +28,8 @@ type rxHead struct {
 	Bufs      uint32
 	Hand      uint32 // slot+1 of the message in hand
 	Delivered uint32 // messages of this batch are answered as of here
+	Held      uint32 // bytes of the message that is worked on outside of its batch (Worker.Hold), 0: none; it stands in the last buffer
+	HeldSrc   rawAddr
 	_         uint32
 	BufOf     [maxBatch]uint32 // buffer of each slot
 }
@@ -59,7 +61,7 @@ func rxOffsets(batch, size, bufs int) (msgs, iov, addrs, ctl, mem, total int) {
 // newRX makes a fresh area; bufs beyond batch are spares for Keep.
 func newRX(batch, maxMessage, spare int) (*rx, error) {
 	size := (maxMessage + 1 + 63) &^ 63
-	bufs := batch + spare
+	bufs := batch + spare + 1
 	fd, err := unix.MemfdCreate("kahea-rx", unix.MFD_CLOEXEC)
 	if err != nil {
 		return nil, fmt.Errorf("receive area: %w", err)
@@ -80,7 +82,7 @@ func newRX(batch, maxMessage, spare int) (*rx, error) {
 		h.BufOf[i] = uint32(i)
 	}
 	r := layRX(fd, mem)
-	for i := bufs - 1; i >= batch; i-- {
+	for i := bufs - 2; i >= batch; i-- {
 		r.free = append(r.free, uint32(i))
 	}
 	for i := range r.msgs {

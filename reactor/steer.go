@@ -29,10 +29,15 @@ type member struct {
 	Seq    uint32 // the highest of a bucket serves it
 }
 
-// join opens a socket and makes it the one that serves bucket; once every bucket has one the group is steered.
-func (s *shared) join(a *shm.Arena, sock, bucket, buckets, slot int, open func() (int, error)) (int, error) {
+// join opens a socket and makes it the one that serves bucket; once every bucket has one the group is steered. opened is called before the first datagram is steered
+// there: from then on main holds a duplicate, and nothing that comes is lost with this process.
+func (s *shared) join(a *shm.Arena, sock, bucket, buckets, slot int, open func() (int, error), opened func(fd int)) (int, error) {
 	if s.groups == nil { // no shared memory: a lone worker
-		return open()
+		fd, err := open()
+		if err == nil {
+			opened(fd)
+		}
+		return fd, err
 	}
 	if buckets < 1 {
 		buckets = 1
@@ -51,12 +56,8 @@ func (s *shared) join(a *shm.Arena, sock, bucket, buckets, slot int, open func()
 	g.Seq++
 	g.Socks[g.N] = member{Slot: uint32(slot), Bucket: uint32(bucket), Seq: g.Seq}
 	g.N++
-	if err := g.steer(fd); err != nil {
-		unix.Close(fd)
-		g.N--
-		return -1, err
-	}
-	return fd, nil
+	opened(fd)
+	return fd, g.steer(fd) // an error ends the process; main's duplicate stays in the group, as a dead worker's
 }
 
 // remove forgets the socket at index i as the kernel does.
@@ -335,6 +336,7 @@ func (s *Steering) Left(slot int) error {
 type Held struct {
 	Slot, Sock   int
 	Socks, Areas []int
+	Live         bool // they include the living worker's
 }
 
 // Paper lists everything that is held.
@@ -342,7 +344,7 @@ func (s *Steering) Paper() (l []Held) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for slot, h := range s.held {
-		l = append(l, Held{slot, h.sock, append([]int{}, h.socks...), append([]int{}, h.areas...)})
+		l = append(l, Held{slot, h.sock, append([]int{}, h.socks...), append([]int{}, h.areas...), h.live})
 	}
 	return l
 }
@@ -351,7 +353,7 @@ func (s *Steering) Paper() (l []Held) {
 func ResumeSteering(a *shm.Arena, off shm.Off, l []Held) *Steering {
 	s := NewSteering(a, off)
 	for _, h := range l {
-		s.held[h.Slot] = &holding{sock: h.Sock, socks: h.Socks, areas: h.Areas}
+		s.held[h.Slot] = &holding{sock: h.Sock, socks: h.Socks, areas: h.Areas, live: h.Live}
 	}
 	return s
 }

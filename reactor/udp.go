@@ -19,17 +19,18 @@ func (w *Worker) bootUDP() error {
 		return err
 	}
 	l := w.c.Listeners[w.c.Sock]
-	fd, err := w.sh.join(w.c.Arena, w.c.Sock, w.c.Index, w.c.Group, w.c.Slot, func() (int, error) { return openUDP(l, w.o) })
+	_, err = w.sh.join(w.c.Arena, w.c.Sock, w.c.Index, w.c.Group, w.c.Slot, func() (int, error) { return openUDP(l, w.o) }, func(fd int) {
+		w.sock = fd
+		w.owned = append(w.owned, fd)
+		if w.c.Opened != nil {
+			w.c.Opened([]int{fd, w.rx.fd})
+		}
+	})
 	if err != nil {
 		return err
 	}
-	w.sock = fd
-	w.owned = append(w.owned, fd)
 	w.senders[w.c.Sock], w.anySource[w.c.Sock] = w.sock, false
 	w.pkt = Packet{Dst: localAddr(w.sock), Sock: w.c.Sock, Proto: sipparse.UDP, w: w, mem: -1}
-	if w.c.Opened != nil {
-		w.c.Opened([]int{w.sock, w.rx.fd})
-	}
 	if len(w.c.Fds) > 0 {
 		// Behind what says that the process is ready: main watches no other, and the message that the predecessor hung on is among what it has left.
 		w.Post(w.inherit)

@@ -412,7 +412,7 @@ func TestSteering(t *testing.T) {
 			const n = 4
 			fds := make([]int, n)
 			for _, bucket := range []int{2, 0, 3, 1} {
-				fd, err := s.join(a, 0, bucket, n, bucket+1, func() (int, error) { return openUDP(l, Options{}) })
+				fd, err := s.join(a, 0, bucket, n, bucket+1, func() (int, error) { return openUDP(l, Options{}) }, func(int) {})
 				if err != nil {
 					t.Fatal(err)
 				}

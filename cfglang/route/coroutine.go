@@ -46,11 +46,16 @@ func (r *Runner) Run(c *Ctx, body, done func(*Ctx)) (ended bool) {
 func (co *coroutine) loop(yield func(bool) bool) {
 	co.yield = yield
 	for {
-		co.body(co.ctx)
+		co.run()
 		if !yield(true) {
 			return
 		}
 	}
+}
+
+func (co *coroutine) run() {
+	defer co.recovered()
+	co.body(co.ctx)
 }
 
 // step switches to the coroutine until it ends its body or waits.

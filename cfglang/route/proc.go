@@ -87,6 +87,7 @@ type CoreStats struct {
 	RcvRequests, RcvReplies, FwdRequests, FwdReplies, DropRequests, DropReplies, ErrRequests, ErrReplies shm.Counter
 	BadURIs, UnsupportedMethods, BadMsgHdr                                                               shm.Counter
 	Suspended, SuspendRefused, SuspendAbsorbed, SuspendedLost                                            shm.Counter
+	Panics                                                                                               shm.Counter
 	Methods                                                                                              [16]shm.Counter // rcv_requests_invite ... by bit of Method
 	ReplyClass                                                                                           [7]shm.Counter  // rcv_replies_1xx ...
 	Reply18x                                                                                             shm.Counter

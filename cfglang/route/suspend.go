@@ -14,6 +14,13 @@ type Sleeper interface {
 	After(d time.Duration, done func())
 }
 
+// Resumer is a Host that wants to know what the loop works on when a suspended script goes on: Resumed before, with the message that came in, Rested when the script
+// has ended or waits again.
+type Resumer interface {
+	Resumed(r *Recv, msg []byte)
+	Rested()
+}
+
 // Refusal is what becomes of a message whose script would have to wait over Runner.Max (suspend_policy).
 type Refusal uint8
 
@@ -98,7 +105,14 @@ func (c *Ctx) suspend() (wake func()) {
 	return func() {
 		p.Runner.Suspended--
 		p.waits(-1)
+		h, ok := p.Host.(Resumer)
+		if ok = ok && c.wire; ok {
+			h.Resumed(&c.Recv, c.Msg.Buf)
+		}
 		co.step()
+		if ok {
+			h.Rested()
+		}
 	}
 }
 

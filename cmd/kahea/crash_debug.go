@@ -18,7 +18,13 @@ func init() { modules.Register("crash", func() modules.Module { return crasher{}
 
 type crasher struct{}
 
-func (crasher) Exports() modules.Exports { return modules.Exports{} }
+func (crasher) Exports() modules.Exports {
+	return modules.Exports{Funcs: []route.Func{{Name: "crash", Args: "S", From: route.AnyRoute, Doc: "end the process in this way, here", Run: func(c *route.Ctx, a *route.Args) int {
+		way, _ := a.Str(c, 0)
+		crash(string(way))
+		return 1
+	}}}}
+}
 
 func (crasher) Setup(h *modules.Host) error {
 	look := func(c *route.Ctx) bool {

@@ -25,8 +25,13 @@ children=2
 tcp_children=1
 loadmodule "ctl.so"
 loadmodule "sl.so"
+loadmodule "pv.so"
 loadmodule "crash.so"
 request_route {
+	if ($hdr(Subject) == "later") {
+		usleep("1000");
+		crash("kill");
+	}
 	sl_send_reply("200", "OK");
 }
 `
@@ -312,6 +317,21 @@ func TestCrash(t *testing.T) {
 			s.end()
 		})
 	}
+	// a script that was suspended is nowhere in the batch any more
+	t.Run("suspended", func(t *testing.T) {
+		t.Parallel()
+		s := startCrashServer(t)
+		calm := s.traffic(4)
+		u := openUDP(t)
+		defer u.Close()
+		m := []byte(strings.Replace(probe(s.addr, u.addr(), "crash"), "Call-ID:", "Subject: later\r\nCall-ID:", 1))
+		s.kill(u, m, "killed by signal 9 (SIGKILL)")
+		if q := s.listed(); q.Source != "udp:"+u.addr() || q.Bytes != len(m) {
+			t.Errorf("listed: %+v", q)
+		}
+		calm()
+		s.end()
+	})
 	t.Run("tcp", func(t *testing.T) {
 		t.Parallel()
 		s := startCrashServer(t)

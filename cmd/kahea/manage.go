@@ -17,10 +17,11 @@ func (s *server) managerOptions(steer *reactor.Steering, dm procmgr.DaemonOption
 		Arena: s.arena, Restart: s.par.Restart, ExitTimeout: s.par.ExitTimeout, Name: "kahea", Heartbeat: 10,
 		Log: func(level int, text string) { s.proc.Log.Printf(log.Level(level), "<core>: ", "%s", text) },
 		Died: func(p procmgr.Proc, slot int, status string) []int {
+			fds := q.died(p, slot, status)
 			if v.died(slot) {
 				return nil
 			}
-			return q.died(p, slot, status)
+			return fds
 		},
 		Spare: spareSlots, Status: s.memoryReport, Hangup: func() {
 			go s.reload() //nolint:errcheck // it has logged why

@@ -19,6 +19,7 @@ type wire struct {
 	s     *server
 	w     *reactor.Worker
 	pkt   *reactor.Packet // in hand
+	held  reactor.Packet  // of a script that goes on
 	keep  func() func()   // bound once, so that a message costs no closure
 	slow  bool            // this process runs the periodic functions
 	names *resolve.Resolver
@@ -51,6 +52,14 @@ func (h *wire) Receive(p *reactor.Packet) reactor.Verdict {
 	}
 	return reactor.Done
 }
+
+// Resumed and Rested are route.Resumer: the message of a script that goes on is in hand again.
+func (h *wire) Resumed(r *route.Recv, msg []byte) {
+	h.held = reactor.Packet{Buf: msg, Src: r.Src, Dst: r.Dst, Sock: r.Sock.Index, Proto: r.Proto, Conn: r.Conn}
+	h.w.Hold(&h.held)
+}
+
+func (h *wire) Rested() { h.w.LetGo() }
 
 // Tick advances the process's timing wheel and says that the process lives.
 func (h *wire) Tick(now uint64) {
@@ -138,5 +147,6 @@ func (h *wire) NextTick(now uint64) uint64 {
 
 var _ reactor.Handler = (*wire)(nil)
 var _ reactor.Rester = (*wire)(nil)
+var _ route.Resumer = (*wire)(nil)
 var _ reactor.Failer = (*wire)(nil)
 var _ route.Host = (*wire)(nil)
