@@ -48,5 +48,5 @@
 //
 // # Lock order
 //
-// group.Mu and connsRoot.Mu are never held together, and nothing is locked under them but shm's own allocator (openInbox).
+// group.Mu and connsRoot.Mu are never held together, and nothing is locked under them but shm's own allocator (openInbox) and inboxes (tcpMain.connected).
 package reactor

@@ -583,17 +583,25 @@ func (m *tcpMain) connected(c *connecting) {
 		m.giveUp(c, err)
 		return
 	}
+	m.w.collect() // what has come for it so far is to be sent first
 	delete(m.connects, c.fd)
 	t := m.w.sh.conns
 	t.lock()
 	row := &t.rows[c.row]
 	row.State, row.Owner = ConnPending, uint32(peer.slot)
 	put(&row.Local, localAddr(c.fd))
-	t.unlock()
-	m.give(c.fd, c.row, c.id, peer, nil)
-	// What waited goes the usual way; the owner keeps what comes before the connection does.
+	// What waited is in the owner's inbox before anybody can see who owns the connection: what they send there comes behind it. The owner keeps what comes
+	// before the connection does.
+	failed := make([]error, len(c.sends))
 	for i := range c.sends {
 		c.sends[i].Kind, c.sends[i].Conn = recSend, c.id
-		m.pass(&c.sends[i], c.data[i])
+		failed[i] = m.w.post(peer.slot, &c.sends[i], c.data[i])
+	}
+	t.unlock()
+	m.give(c.fd, c.row, c.id, peer, nil)
+	for i, err := range failed {
+		if err != nil {
+			m.w.bounce(&c.sends[i], c.data[i], err)
+		}
 	}
 }

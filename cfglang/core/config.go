@@ -1,5 +1,7 @@
 package core
 
+import "kahea/cfglang/route"
+
 // Config holds the global parameters after defaults, command line, overlay and file; one instance a process.
 type Config struct {
 	// logging
@@ -26,7 +28,9 @@ type Config struct {
 	OpenFiles     int
 	ExitTimeout   int // s
 	ServerID      int
-	Restart       bool // restart_children: kahea's own
+	Restart       bool   // restart_children: kahea's own
+	SuspendMax    int    // suspend_max: kahea's own
+	SuspendPolicy string // suspend_policy: kahea's own
 	// memory
 	ShmSize    int // MB, 0: built-in
 	ShmReserve int // percent, shm_reserve: kahea's own
@@ -72,11 +76,20 @@ type Config struct {
 	ReturnMode      int
 }
 
+// Refusal is suspend_policy for the engine.
+func (c *Config) Refusal() route.Refusal {
+	if c.SuspendPolicy == "drop" {
+		return route.RefuseDrop
+	}
+	return route.RefuseReply
+}
+
 // Defaults are Kamailio's (core.md 3). version is what the Server and User-Agent lines name.
 func Defaults(version string) *Config {
 	return &Config{
 		Debug: 0, LogFacility: "LOG_DAEMON", MemLog: 4, MemDbg: 4, MemSummary: 12, ParserLog: -1,
 		Children: 8, TCPChildren: -1, Fork: true, Workdir: "/", RunDir: "/run/kamailio", OpenFiles: -1, ExitTimeout: 60, Restart: true, ShmReserve: 5,
+		SuspendMax: 10000, SuspendPolicy: "reply",
 		Port: 5060, EnableSCTP: 2, AutoAliases: true, TOS: 16, MaxBuffer: 262144,
 		TCPLifetime: 120, TCPMaxConns: 2048, TCPConnTimeout: 10, TCPSendTimeout: 10, TCPRdBuf: 16384, TCPConnWQMax: 32768, TCPWQMax: 10485760,
 		TCPCRLFPing: true, TCPKeepalive: true, MsgMaxSize: 32767,

@@ -2,6 +2,7 @@ package core
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"kahea/cfglang/syntax"
@@ -27,11 +28,12 @@ type Param struct {
 	Bool     *bool
 	Int      *int
 	Str      *string
-	Invert   bool   // Bool: disable_x
-	Runtime  string // group of the run-time variable (core.md 14), "" if it can not change
-	RTName   string // its name there; "" = Name
-	Fixed    bool   // a reload does not change it: it belongs to what exists since the start
-	Doc      string // what it does, unit, default
+	Invert   bool     // Bool: disable_x
+	OneOf    []string // of String: all that it may be; nil: any text
+	Runtime  string   // group of the run-time variable (core.md 14), "" if it can not change
+	RTName   string   // its name there; "" = Name
+	Fixed    bool     // a reload does not change it: it belongs to what exists since the start
+	Doc      string   // what it does, unit, default
 }
 
 // Params is the table, bound to c. The checker, the command line, `cfg.get` and the documentation read it.
@@ -61,6 +63,8 @@ func (c *Config) Params() []Param {
 		{Name: "exit_timeout", Fixed: true, Aliases: []string{"ser_kill_timeout"}, Type: Number, Int: &c.ExitTimeout, Doc: "seconds until children are killed at shutdown, 60"},
 		{Name: "server_id", Type: Number, Int: &c.ServerID, Doc: "number of this server ($sid)"},
 		{Name: "restart_children", Fixed: true, Type: Bool, Bool: &c.Restart, Doc: "restart a child that died (kahea's own); no: the server stops, as Kamailio does"},
+		{Name: "suspend_max", Type: Number, Int: &c.SuspendMax, Doc: "scripts of one worker that may wait at a time (kahea's own), 10000; 0: any number"},
+		{Name: "suspend_policy", Type: String, Str: &c.SuspendPolicy, OneOf: []string{"reply", "drop"}, Doc: "what becomes of a message whose script would wait over suspend_max (kahea's own): reply = 503 with Retry-After to a request other than ACK, drop"},
 		{Name: "shm_mem_size", Fixed: true, Aliases: []string{"shm", "shm_mem"}, Type: Number, Min: 1, Max: 1 << 24, Int: &c.ShmSize, Doc: "shared memory in MB; -m wins"},
 		{Name: "shm_reserve", Type: Number, Max: 50, Int: &c.ShmReserve, Doc: "percent of shared memory that only requests inside dialogs and CANCELs may use (kahea's own), 5"},
 		{Name: "port", Type: Number, Max: 65535, Int: &c.Port, Doc: "port of listeners without one, 5060"},
@@ -190,6 +194,9 @@ func (p *Param) Set(v syntax.Value) error {
 			*p.Str = fmt.Sprint(v.Int)
 			return nil
 		}
+	}
+	if p.OneOf != nil && !slices.Contains(p.OneOf, v.Str) {
+		return fmt.Errorf("%s: got %q, want %s", p.Name, v.Str, strings.Join(p.OneOf, " or "))
 	}
 	*p.Str = v.Str
 	return nil

@@ -91,6 +91,17 @@ func TestParams(t *testing.T) {
 				if p.Str == nil || p.Bool != nil || p.Int != nil {
 					t.Fatal("must have a Str, and nothing else")
 				}
+				if p.OneOf != nil {
+					for _, x := range p.OneOf {
+						if accept(text(x)); *p.Str != x {
+							t.Errorf("got %q, want %q", *p.Str, x)
+						}
+					}
+					refuse(text("x"))
+					refuse(text(""))
+					refuse(num(1))
+					break
+				}
 				accept(text("x"))
 				if *p.Str != "x" {
 					t.Errorf("got %q, want x", *p.Str)

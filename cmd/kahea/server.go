@@ -92,6 +92,7 @@ func newServer(s sealed, c *config, slot int) (*server, error) {
 		MaxBranches: par.MaxBranches, AdvPort: uint16(par.AdvPort), ParserLog: log.Level(par.ParserLog), OnSendReply: par.OnSendReply,
 		ServerID: par.ServerID, Phone2Tel: par.Phone2Tel,
 	}
+	p.Runner.Max, p.Par.Refusal = par.SuspendMax, par.Refusal()
 	if par.AdvAddress != "" {
 		p.Par.AdvHost = []byte(par.AdvAddress)
 	}

@@ -317,6 +317,83 @@ route[TEST] {
 	s.end()
 }
 
+// TestSuspendMax: a script that would wait over suspend_max ends, and its message is answered 503 or dropped; those that wait already do not notice.
+func TestSuspendMax(t *testing.T) {
+	const script = `
+suspend_max = 2
+route[TEST] {
+	if (method=="INVITE") t_newtran();
+	route(GATE);
+	if (!t_reply("404", "Waited")) sl_send_reply("404", "Waited");
+}
+`
+	for _, tc := range []struct{ name, policy, want string }{
+		{"reply by default", "", "MESSAGE 503, INVITE 503"},
+		{"reply", "suspend_policy = \"reply\"\n", "MESSAGE 503, INVITE 503"},
+		{"drop", "suspend_policy = \"drop\"\n", ""},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			s := startSuspend(t, tc.policy+script)
+			a := newPeer(t, "udp", "a", s.addr)
+			send := func(method string, n int) []byte {
+				t.Helper()
+				m := numbered(a, method, n, 10)
+				if err := a.send(m); err != nil {
+					t.Fatal(err)
+				}
+				return m
+			}
+			// next is the method and the status of the next answer, and its To field.
+			next := func() (string, []byte) {
+				t.Helper()
+				m, err := a.next()
+				if err != nil {
+					t.Fatal(err)
+				}
+				_, method, _ := bytes.Cut(m, []byte("\r\nCSeq: 1 "))
+				method, _, _ = bytes.Cut(method, []byte("\r\n"))
+				_, to, _ := bytes.Cut(m, []byte("\r\nTo: "))
+				to, _, _ = bytes.Cut(to, []byte("\r\n"))
+				if status := string(m[8:11]); status == "503" && !bytes.Contains(m, []byte("\r\nRetry-After: 5\r\n")) {
+					t.Errorf("503 without Retry-After:\n%s", m)
+				}
+				return string(method) + " " + string(m[8:11]), to
+			}
+			send("MESSAGE", 1)
+			send("MESSAGE", 2)
+			s.wantStat("core", "suspended", 2)
+			send("MESSAGE", 3)
+			invite := send("INVITE", 4)
+			if err := a.send(ackTo(numbered(a, "INVITE", 5, 0), []byte("<sip:nobody@example.com>;tag=x"))); err != nil { // without an answer, whatever the policy
+				t.Fatal(err)
+			}
+			if tc.want != "" {
+				first, _ := next()
+				second, to := next()
+				if got := first + ", " + second; got != tc.want {
+					t.Errorf("answered %q, want %q", got, tc.want)
+				}
+				if err := a.send(ackTo(invite, to)); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if err := a.fence(); err != nil {
+				t.Fatal(err)
+			}
+			if n := s.stat("core", "suspend_refused"); n < 3 {
+				t.Errorf("%d messages are counted as refused, want 3 at least", n)
+			}
+			s.open(2)
+			for range 2 {
+				if got, _ := next(); got != "MESSAGE 404" {
+					t.Errorf("answered %s, want MESSAGE 404", got)
+				}
+			}
+			s.end()
+		})
+	}
+}
+
 // TestSuspendedWorkerKilled kills a worker while its scripts wait: the transactions that they had made are answered 500 by the successor, the other requests
 // are new ones when they are repeated, and the count of the dead is kept.
 func TestSuspendedWorkerKilled(t *testing.T) {
