@@ -3,6 +3,7 @@ package tm
 import (
 	"bytes"
 	"errors"
+	"fmt"
 	"sync/atomic"
 
 	"kahea/cfglang/log"
@@ -220,6 +221,9 @@ func (m *mod) newTransaction(c *route.Ctx) (t *cell, found bool, err error) {
 	if !ok || e != sipparse.OK {
 		return nil, false, route.ErrBuild
 	}
+	if _, _, ok := c.ParsedRURI(); !ok { // also when it goes to $du
+		return nil, false, route.ErrBadURI
+	}
 	msg := &c.Msg
 	alloc := m.a.AllocUnreserved
 	if to, e := msg.To(); msg.Line.Method == sipparse.CANCEL || e == sipparse.OK && to.Tag.Len > 0 {
@@ -248,12 +252,11 @@ func (m *mod) newTransaction(c *route.Ctx) (t *cell, found bool, err error) {
 		t.fromTag = toSpan(f.Tag)
 	}
 	t.ruri = toSpan(msg.Line.URI)
-	md5, e := edit.BranchMD5(msg)
-	if e != sipparse.OK {
-		m.a.Free(o)
-		return nil, false, route.ErrBuild
+	if t.md5, e = edit.BranchMD5(msg); e != sipparse.OK {
+		// From or another part of it can not be read: tm relays such a request all the same, unlike forward()
+		fill := fmt.Appendf(nil, "%032x", uint64(hash)<<32|uint64(t.label))
+		copy(t.md5[:], fill)
 	}
-	t.md5 = md5
 	if msg.Line.Method == sipparse.INVITE {
 		t.flags |= flagInvite
 	}
