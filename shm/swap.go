@@ -20,7 +20,7 @@ type Swap[T any] struct {
 
 // swapRoot is what lies in the arena; the fingerprint of the root covers T.
 type swapRoot[T any] struct {
-	row  [0]T
+	_    [0]T
 	head swapHead
 }
 

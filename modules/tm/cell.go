@@ -82,7 +82,7 @@ func (d *dest) get(n *route.Net) route.Dest {
 // cell is a transaction. The request's bytes follow it in its block.
 type cell struct {
 	link      shm.Link
-	probe     layoutProbe
+	_         layoutProbe
 	timer     shm.Timer // repetition of the final reply, then the wait time
 	mu        shm.Mutex
 	ref       int32
