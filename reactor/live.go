@@ -97,16 +97,16 @@ func (w *Worker) disown(fd int) {
 	unix.Close(fd)
 }
 
-// Retire makes the worker end as soon as its socket is empty and idle says that nothing which it has begun is left; it is asked every tick. The steering must
-// not point at the worker any more. Any goroutine.
-func (w *Worker) Retire(idle func() bool) {
+// Retire makes the worker end as soon as its socket is empty and idle says that nothing which it has begun is left; it is asked every tick. A worker whose
+// successor waits for its place (steered still points at it) goes on serving meanwhile, and ends after leavePatience at the latest. Any goroutine.
+func (w *Worker) Retire(idle func() bool, steered bool) {
 	w.Post(func() {
-		w.idle, w.leaveBy = idle, w.mono+leavePatience
+		w.idle, w.leaveBy, w.steered = idle, w.mono+leavePatience, steered
 		w.leave()
 	})
 }
 
-// leavePatience is how long, in ns, a worker waits for its connections to be between two messages before it leaves.
+// leavePatience is how long, in ns, a worker waits for its connections to be between two messages, and, when its place is waited for, for scripts, before it leaves.
 const leavePatience = 5e9
 
 // settled says that no connection would lose something now: none is being opened, none has part of a message in memory or bytes to be written.
@@ -135,10 +135,11 @@ func (w *Worker) leave() {
 			w.Flush()
 		}
 	}
-	if w.mono < w.leaveBy && !w.settled() {
+	late := w.mono >= w.leaveBy
+	if !late && !w.settled() {
 		return
 	}
-	if w.idle() {
+	if w.idle() || late && w.steered {
 		w.Stop()
 	}
 }

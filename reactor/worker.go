@@ -126,7 +126,8 @@ type Worker struct {
 	onRecord  func([]byte)
 	bootErr   error
 	idle      func() bool // Retire's; nil: the worker stays
-	leaveBy   int64       // mono time until which Retire waits for connections
+	leaveBy   int64       // mono time until which Retire waits for connections, and for scripts if steered
+	steered   bool
 }
 
 // NewWorker makes a worker; nothing is opened before Run.

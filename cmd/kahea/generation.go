@@ -216,19 +216,21 @@ func (s *server) closeAll() {
 	}
 }
 
-// leave is Child.Retire: the process finishes what it has begun. The timers that are left go to the process whose slot main names.
+// leave is Child.Retire: the process finishes what it has begun. One that is to end for good gives the timers that are left to the process whose slot main names; the
+// others are carried on with by the successor.
 func (g *generations) leave(b []byte) {
+	forGood := len(b) == 4
 	g.w.Retire(func() bool {
 		if !g.idle() || !g.h.s.drained() {
 			return false
 		}
-		if len(b) == 4 {
+		if forGood {
 			if err := g.h.s.giveTimers(int(binary.LittleEndian.Uint32(b))); err != nil {
 				g.h.s.proc.Log.Printf(log.Err, "<core>: ", "hand timers over: %v", err)
 			}
 		}
 		return true
-	})
+	}, !forGood)
 }
 
 // giveTimers moves this process's timers to the wheel of another slot.

@@ -170,6 +170,80 @@ func TestWorkerKilled(t *testing.T) {
 	srv.stop()
 }
 
+// TestEachKindKilled kills one process of each kind in the middle of calls: each is back, and no call fails.
+func TestEachKindKilled(t *testing.T) {
+	caller, callee, reg := newSIPp(t, false), newSIPp(t, false), newSIPp(t, false)
+	srv := startDefault(t, freeAddr(t))
+	reg.register(srv.addr, "callee", callee.uri("callee"), 3600)
+	callee.start("callee", srv.addr)
+	const seconds = 8
+	r := caller.start("caller", srv.addr, "-s", "callee", "-m", strconv.Itoa(200*seconds), "-r", "200", "-d", "100", "-l", "5000")
+	for _, title := range []string{
+		"kahea udp receiver child=0 ", "kahea slow timer", "kahea timer", "kahea secondary timer", "kahea ctl handler", "kahea JSONRPCS FIFO", "kahea tcp receiver (generic) child=0",
+		"kahea tcp main process", "kahea udp receiver child=1 ",
+	} {
+		old := find(srv, title)
+		if old == 0 {
+			t.Errorf("no process %q in %v", title, srv.pids)
+			continue
+		}
+		if err := syscall.Kill(old, syscall.SIGKILL); err != nil {
+			t.Fatal(err)
+		}
+		if !eventually(patience, func() bool { p := find(srv, title); return p != 0 && p != old }) {
+			t.Fatalf("%q is not back after %v", title, patience)
+		}
+	}
+	r.wait(seconds*time.Second + 60*time.Second)
+	if _, err := srv.call("kahea.verify"); err != nil {
+		t.Error(err)
+	}
+	reg.register(srv.addr, "callee", callee.uri("callee"), 0)
+	srv.memoryBackWithin(time.Minute)
+	srv.stop()
+}
+
+// TestMainKilled kills main: its children end with it, and the next server finds nothing in its way.
+func TestMainKilled(t *testing.T) {
+	srv := startDefault(t, freeAddr(t))
+	if err := srv.cmd.Process.Kill(); err != nil {
+		t.Fatal(err)
+	}
+	<-srv.exited
+	srv.stopped = true
+	if !eventually(patience, func() bool {
+		for pid := range srv.pids {
+			if running(pid) {
+				return false
+			}
+		}
+		return true
+	}) {
+		t.Errorf("processes are left of %v", srv.pids)
+	}
+	next := exec.Command(srv.cmd.Path, srv.cmd.Args[1:]...)
+	out, err := next.StderrPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	next.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGTERM}
+	if err := next.Start(); err != nil {
+		t.Fatal(err)
+	}
+	if _, _, err := collect(out).find(readyLine, 0, patience); err != nil {
+		t.Errorf("the next server: %v", err)
+	}
+	if !srv.alive(patience) {
+		t.Error("the next server does not answer")
+	}
+	if err := next.Process.Signal(syscall.SIGTERM); err != nil {
+		t.Fatal(err)
+	}
+	if err := next.Wait(); err != nil {
+		t.Errorf("the next server: %v", err)
+	}
+}
+
 // find is the child whose title starts with a text, 0 if none.
 func find(s *instance, title string) int {
 	for pid, x := range children(s.cmd.Process.Pid) {

@@ -31,7 +31,7 @@ const (
 	checkOK    = "kahea can go on as slot "
 	checkConf  = 3 // descriptors of a check
 	checkArena = 4
-	rollWait   = time.Minute // until a successor is ready
+	rollWait   = 30 * time.Second // until a successor is ready
 )
 
 // paper is what the new main must know.
@@ -390,12 +390,11 @@ func (s *server) afterUpgrade(p *paper) {
 	defer v.mu.Unlock()
 	began := time.Now()
 	procs, err := v.m.Running()
+	errs := []error{err}
 	for _, slot := range slices.Sorted(maps.Keys(procs)) {
-		if err == nil {
-			err = v.m.ReplaceAndWait(slot, rollWait)
-		}
+		errs = append(errs, v.m.ReplaceAndWait(slot, rollWait)) // one that hangs does not keep the others old
 	}
-	if err != nil {
+	if err := errors.Join(errs...); err != nil {
 		s.proc.Log.Printf(log.Err, "<core>: ", "upgrade: %v", err)
 		return
 	}

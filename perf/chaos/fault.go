@@ -22,6 +22,11 @@ const (
 	heartbeat  = 25 * time.Second // a stopped one is noticed after 10 s
 )
 
+const (
+	ringTime     = 10 * time.Second // fr_inv_timer
+	squeezeCalls = 30000            // 2.6 KB each
+)
+
 // maxWorkers is how many workers a second socket gets at most.
 const maxWorkers = 5
 
@@ -54,6 +59,17 @@ func faults() []fault {
 				return "", fmt.Errorf("a broken configuration: %w", errors.Join(errAccepted, err))
 			}
 			return "refused", nil
+		}},
+		{"upgrade", func(s *subject) (string, error) { return s.upgrade(backWithin) }},
+		{"squeeze memory", func(s *subject) (string, error) {
+			// more ringing calls than there is room for; nobody answers them, and fr_inv_timer ends them after ringTime
+			s.squeezed = true
+			r, err := load.Run(load.Config{Server: s.p.Addr, Scenario: load.Ring, Rate: 6000, Count: squeezeCalls, Timeout: ringTime}, nil)
+			if err != nil {
+				return "", err
+			}
+			time.Sleep(ringTime + 2*time.Second)
+			return fmt.Sprintf("%d calls rang, %d were refused", r.Done, r.Failed), nil
 		}},
 		{"burst of messages", func(s *subject) (string, error) {
 			r, err := load.Run(load.Config{Server: s.p.Addr, Scenario: load.Message, Rate: 3000, Duration: time.Second, Timeout: 64 * time.Second}, nil)

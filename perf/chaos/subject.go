@@ -28,6 +28,8 @@ type subject struct {
 	gen   int
 	rand  *rand.Rand
 	start time.Time
+
+	squeezed bool // requests may have been refused for want of memory
 }
 
 func (s *subject) began() time.Time {
@@ -41,6 +43,7 @@ func (s *subject) began() time.Time {
 func (s *subject) configure(workers int, broken bool) error {
 	s.gen++
 	text := strings.ReplaceAll(string(s.text), "Keepalive", fmt.Sprint("Generation ", s.gen))
+	text = strings.Replace(text, `"fr_inv_timer", 120000`, fmt.Sprintf(`"fr_inv_timer", %d`, ringTime.Milliseconds()), 1)
 	if workers > 0 {
 		text = fmt.Sprintf("#!KAMAILIO\nsocket_workers=%d\nlisten=udp:127.0.0.1:%d\n%s", workers, int(s.p.Addr.Port())^1, text)
 	}
@@ -101,6 +104,35 @@ func (s *subject) signal(title string, sig syscall.Signal, within time.Duration)
 		}
 		if time.Now().After(end) {
 			return what, fmt.Errorf("%s %w after %v", all[pid], errBack, within)
+		}
+	}
+}
+
+// upgrade executes the same binary in main's place and waits until every process is a new one.
+func (s *subject) upgrade(within time.Duration) (string, error) {
+	before, err := s.processes()
+	if err != nil {
+		return "", err
+	}
+	if err := s.rpc("kahea.upgrade"); err != nil {
+		return "", err
+	}
+	for end := time.Now().Add(within); ; time.Sleep(5 * time.Millisecond) {
+		now, err := s.processes()
+		if err != nil {
+			return "", err
+		}
+		left := 0
+		for pid := range now {
+			if _, old := before[pid]; old {
+				left++
+			}
+		}
+		if left == 0 && len(now) == len(before) {
+			return fmt.Sprintf("%d processes", len(now)), nil
+		}
+		if time.Now().After(end) {
+			return "", fmt.Errorf("%d old processes of %d after %v: %w", left, len(now), within, errBack)
 		}
 	}
 }
