@@ -28,6 +28,7 @@ const (
 	flagReplied   // a reply of any kind was sent
 	flagRelayed   // at least one branch was sent
 	flagStream    // the request came over a stream: its final reply is not repeated
+	flagInDialog  // it belongs to a call that exists: it may use the reserve of shared memory
 	flagAckSeen
 	flagReplicate // replies go to nobody (t_replicate)
 )
@@ -269,4 +270,12 @@ func (m *mod) store(at *shm.Off, n *uint32, b []byte, tag shm.Tag) bool {
 	copy(m.a.Bytes(o), b)
 	*at, *n = o, uint32(len(b))
 	return true
+}
+
+// alloc takes n bytes for what a request needs; the reserve is for requests inside dialogs.
+func (m *mod) alloc(flags uint32, n int, tag shm.Tag) (shm.Off, error) {
+	if flags&flagInDialog != 0 {
+		return m.a.Alloc(n, tag)
+	}
+	return m.a.AllocUnreserved(n, tag)
 }

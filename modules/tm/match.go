@@ -225,11 +225,11 @@ func (m *mod) newTransaction(c *route.Ctx) (t *cell, found bool, err error) {
 		return nil, false, route.ErrBadURI
 	}
 	msg := &c.Msg
-	alloc := m.a.AllocUnreserved
+	var flags uint32
 	if to, e := msg.To(); msg.Line.Method == sipparse.CANCEL || e == sipparse.OK && to.Tag.Len > 0 {
-		alloc = m.a.Alloc // it belongs to a call that exists, and may be what ends it
+		flags = flagInDialog // and may be what ends the call
 	}
-	o, err := alloc(int(cellSize)+len(msg.Buf), m.tagCell)
+	o, err := m.alloc(flags, int(cellSize)+len(msg.Buf), m.tagCell)
 	if err != nil {
 		return nil, false, err
 	}
@@ -237,7 +237,7 @@ func (m *mod) newTransaction(c *route.Ctx) (t *cell, found bool, err error) {
 	clear(block[:cellSize])
 	copy(block[cellSize:], msg.Buf)
 	t = m.cell(o)
-	t.reqLen = uint32(len(msg.Buf))
+	t.reqLen, t.flags = uint32(len(msg.Buf)), flags
 	t.hash, t.method = hash, uint32(msg.Line.Method)
 	t.label = atomic.AddUint32(&m.root.Label, 1)
 	t.viaBranch, t.viaHost, t.viaPort = toSpan(v.Branch), toSpan(v.Host), toSpan(v.PortText)

@@ -205,7 +205,7 @@ func (m *mod) addBranch(c *route.Ctx, o shm.Off, t *cell, uri, dstURI, path []by
 	if err != nil {
 		return err
 	}
-	bo, err := m.a.Alloc(int(branchSize)+len(buf), m.tagBranch)
+	bo, err := m.alloc(t.flags, int(branchSize)+len(buf), m.tagBranch)
 	if err != nil {
 		return err
 	}
