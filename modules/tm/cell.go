@@ -251,6 +251,11 @@ func (m *mod) free(o shm.Off, t *cell) {
 
 // store puts b into the block at *at, which is reused when it is large enough. false when memory is out: the block is then gone.
 func (m *mod) store(at *shm.Off, n *uint32, b []byte, tag shm.Tag) bool {
+	return m.storeOf(flagInDialog, at, n, b, tag)
+}
+
+// storeOf is store with the flags that alloc looks at.
+func (m *mod) storeOf(flags uint32, at *shm.Off, n *uint32, b []byte, tag shm.Tag) bool {
 	if *at != 0 {
 		if old := m.a.Bytes(*at); len(old) >= len(b) && len(old) <= len(b)*2+256 {
 			copy(old, b)
@@ -263,7 +268,7 @@ func (m *mod) store(at *shm.Off, n *uint32, b []byte, tag shm.Tag) bool {
 	if len(b) == 0 {
 		return true
 	}
-	o, err := m.a.Alloc(len(b), tag)
+	o, err := m.alloc(flags, len(b), tag)
 	if err != nil {
 		return false
 	}

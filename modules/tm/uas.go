@@ -104,7 +104,12 @@ func (m *mod) replyLocal(c *route.Ctx, o shm.Off, t *cell, code int, reason []by
 func (m *mod) pushReply(o shm.Off, t *cell, b []byte, code uint16, from int8) bool {
 	stored := true
 	if t.flags&flagReplicate == 0 {
-		stored = m.store(&t.reply, &t.replyLen, b, m.tagReply)
+		if code >= 200 {
+			stored = m.store(&t.reply, &t.replyLen, b, m.tagReply)
+		} else {
+			// when only the reserve is left, a provisional reply is sent and not repeated
+			m.storeOf(t.flags, &t.reply, &t.replyLen, b, m.tagReply)
+		}
 		d := t.up.get(m.h.Net)
 		if err := m.h.Host.Send(d, b); err != nil {
 			m.h.Logf(log.Err, "tm", "send reply %d to %s: %v", code, d.Addr, err)

@@ -108,6 +108,31 @@ func (s *subject) signal(title string, sig syscall.Signal, within time.Duration)
 	}
 }
 
+// roomy waits until three quarters of shared memory are free.
+func (s *subject) roomy(within time.Duration) error {
+	for end := time.Now().Add(within); ; time.Sleep(200 * time.Millisecond) {
+		out, err := s.call("core.shmmem")
+		if err != nil {
+			return err
+		}
+		var free, total int64
+		for _, n := range out {
+			if i := slices.Index(n.Names, "free"); i >= 0 {
+				free = n.Members[i].Int
+			}
+			if i := slices.Index(n.Names, "total"); i >= 0 {
+				total = n.Members[i].Int
+			}
+		}
+		if total > 0 && free > total/4*3 {
+			return nil
+		}
+		if time.Now().After(end) {
+			return fmt.Errorf("%d of %d bytes are free after %v: %w", free, total, within, errBack)
+		}
+	}
+}
+
 // upgrade executes the same binary in main's place and waits until every process is a new one.
 func (s *subject) upgrade(within time.Duration) (string, error) {
 	before, err := s.processes()
