@@ -31,6 +31,11 @@ const (
 // maxWorkers is how many workers a second socket gets at most.
 const maxWorkers = 5
 
+// rare says that a fault keeps the server from its work for long: it comes once in rarely.
+func (f *fault) rare() bool { return f.Name == "squeeze memory" }
+
+const rarely = 4 * time.Minute
+
 func faults() []fault {
 	kill := func(title string) func(*subject) (string, error) {
 		return func(s *subject) (string, error) { return s.signal(title, syscall.SIGKILL, backWithin) }

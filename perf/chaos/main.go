@@ -141,6 +141,12 @@ func (o *options) under(s *subject, chosen []fault) error {
 	for end := time.Now().Add(o.Time - 15*time.Second); time.Now().Before(end); {
 		time.Sleep(time.Duration(s.rand.ExpFloat64() * float64(o.Every)))
 		f := &chosen[s.rand.IntN(len(chosen))]
+		if f.rare() && len(chosen) > 1 {
+			if last := time.Since(s.rare); last < rarely {
+				continue
+			}
+			s.rare = time.Now()
+		}
 		began := time.Now()
 		what, err := f.Do(s)
 		t.add(f.Name, time.Since(began), err)

@@ -29,7 +29,8 @@ type subject struct {
 	rand  *rand.Rand
 	start time.Time
 
-	squeezed bool // requests may have been refused for want of memory
+	rare     time.Time // of the last fault that is Rare
+	squeezed bool      // requests may have been refused for want of memory
 }
 
 func (s *subject) began() time.Time {
