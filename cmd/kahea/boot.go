@@ -251,7 +251,7 @@ func (s *server) start() (code int, err error) {
 		defer stop()
 	}
 	code = m.Run()
-	s.memorySummary()
+	v.now.Load().memorySummary()
 	return code, nil
 }
 

@@ -23,7 +23,7 @@ func (s *server) managerOptions(steer *reactor.Steering, dm procmgr.DaemonOption
 			}
 			return fds
 		},
-		Spare: spareSlots, Status: s.memoryReport, Hangup: func() {
+		Spare: spareSlots, Status: func() { v.now.Load().memoryReport() }, Hangup: func() {
 			go s.reload() //nolint:errcheck // it has logged why
 		},
 		Silent: !dm.NoFork, SilentErr: !dm.NoFork && !dm.LogStderr, Dumpable: id.SetUID && !dm.DisableCoreDump,

@@ -11,6 +11,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"kahea/cfglang/diag"
@@ -32,8 +33,8 @@ type live struct {
 	tcp     []int    // by listener, -1: none
 	ends    [2][]int // unix sockets between TCP main and its workers
 
-	mu      sync.Mutex // one reload at a time
-	now     *server    // the generation that serves; the first one is main's own
+	mu      sync.Mutex             // one reload at a time
+	now     atomic.Pointer[server] // the generation that serves; the first one is main's own
 	gen     int
 	answers chan childAnswer
 	old     []shm.Off // run-time configurations of generations before the last
@@ -57,7 +58,8 @@ const (
 
 // watch joins it to the manager, before the children start.
 func (v *live) watch(s *server, m *procmgr.Manager, steer *reactor.Steering) {
-	v.m, v.steer, v.now, v.answers, v.leaving = m, steer, s, make(chan childAnswer, 4*s.Slots), map[int]bool{}
+	v.m, v.steer, v.answers, v.leaving = m, steer, make(chan childAnswer, 4*s.Slots), map[int]bool{}
+	v.now.Store(s)
 	for _, kind := range []uint8{msgPrepared, msgCommitted} {
 		m.Handle(kind, func(slot int, b []byte, _ []int) {
 			a := childAnswer{slot: slot, kind: kind}
@@ -86,7 +88,7 @@ func (v *live) died(slot int) bool {
 	}
 	delete(v.leaving, slot)
 	if err := v.steer.Left(slot); err != nil {
-		v.now.proc.Log.Printf(log.Err, "<core>: ", "%v", err)
+		v.now.Load().proc.Log.Printf(log.Err, "<core>: ", "%v", err)
 	}
 	return true
 }
@@ -118,7 +120,7 @@ func (s *server) reload() (notes []string, err error) {
 	for _, note := range notes {
 		s.proc.Log.Printf(log.Warn, "<core>: ", "reload: %s", note)
 	}
-	c := &change{live: v, n: n, old: v.now, gen: v.gen + 1}
+	c := &change{live: v, n: n, old: v.now.Load(), gen: v.gen + 1}
 	if err := c.run(); err != nil {
 		return nil, err
 	}
@@ -128,7 +130,7 @@ func (s *server) reload() (notes []string, err error) {
 
 // check lets a process of its own read and compile the new configuration, as -c does: whatever it does there, main lives.
 func (v *live) check() error {
-	s := v.now
+	s := v.now.Load()
 	args := append([]string{}, s.Args[1:]...)
 	args = append(args, "-c")
 	if !s.Options.Builtin {
@@ -155,7 +157,7 @@ func (v *live) load() (n *server, notes []string, err error) {
 			err = fmt.Errorf("load the new configuration: panic: %v", p)
 		}
 	}()
-	old := v.now
+	old := v.now.Load()
 	d := &diag.List{}
 	fail := func(err error) (*server, []string, error) {
 		if errors.Is(err, errConfig) {
@@ -481,7 +483,8 @@ func (c *change) settle(lg *log.Logger) {
 	if len(n.kept) > len(old.kept) {
 		first.extra = append(first.extra, n) // its modules hold what Init has just opened
 	}
-	v.now, v.gen = n, c.gen
+	v.now.Store(n)
+	v.gen = c.gen
 }
 
 // first is main's own server of the start, whose modules hold what Init has opened.

@@ -112,7 +112,7 @@ func (s *server) upgrade(slot int, q question) (err error) {
 	return v.m.Exec(path, func(h procmgr.Handover) (argv, env []string, fds []int, err error) {
 		p := paper{Manager: h, Held: v.steer.Paper(), Read: v.read, Write: v.write, Senders: v.senders, TCP: v.tcp, Ends: v.ends, Arena: s.arena.FD(), Gen: v.gen,
 			Old: v.old, PidFiles: s.daemon.Files(), Exe: int(exe.Fd()), Version: fullVersion(), Path: path, Slot: slot, ID: q.ID}
-		for _, k := range v.now.kept {
+		for _, k := range v.now.Load().kept {
 			p.Kept = append(p.Kept, keptPaper{k.name, k.fd})
 		}
 		fd, err := p.write()
@@ -143,7 +143,7 @@ func (s *server) checkUpgrade(path string) error {
 	}
 	for ; used[slot]; slot-- {
 	}
-	b, err := v.now.seal()
+	b, err := v.now.Load().seal()
 	if err != nil {
 		return err
 	}
@@ -274,7 +274,7 @@ func runUpgraded(fd int) int {
 	}
 	go s.afterUpgrade(&p)
 	code := s.live.m.Run()
-	s.memorySummary()
+	s.live.now.Load().memorySummary()
 	return code
 }
 
