@@ -30,7 +30,7 @@ func fixedOf(now, next *config) (f *fixed, notes []string) {
 		}
 		have := coreValue(t)
 		f.Core[t.Name] = have
-		if want := coreValue(&next.table[i]); want != have {
+		if want := coreValue(&next.table[i]); want != have && t.Name != next.follows {
 			notes = append(notes, fmt.Sprintf("%s keeps its value %s: it does not change while the server runs", t.Name, valueText(have)))
 		}
 	}

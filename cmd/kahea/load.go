@@ -28,6 +28,7 @@ type config struct {
 	listen  []listenSpec
 	aliases []syntax.SocketID
 	flags   map[string]int
+	follows string // parameter that was not set and takes another one's value
 	// settings are the module parameters as written, by module.
 	settings map[string][]setting
 	runtime  *runtimeConfig
@@ -322,7 +323,7 @@ func (c *config) overrides() {
 		p.TCPChildren = o.TCPWorkers
 	}
 	if p.TCPChildren < 0 {
-		p.TCPChildren = p.Children
+		p.TCPChildren, c.follows = p.Children, "tcp_children"
 	}
 	if o.MaxBuffer > 0 {
 		p.MaxBuffer = o.MaxBuffer

@@ -109,6 +109,12 @@ func TestFixed(t *testing.T) {
 			t.Errorf("timer_interval %d, want 7", *p.Int)
 		}
 	}
+	if _, notes := fixedOf(now, parse("children=3\ntcp_max_connections=100\nloadmodule \"usrloc.so\"\nmodparam(\"usrloc\", \"hash_size\", 4)\n", nil)); len(notes) > 0 {
+		t.Errorf("tcp_children was not set and follows children: %q", notes)
+	}
+	if _, notes := fixedOf(now, parse("tcp_children=3\ntcp_max_connections=100\nloadmodule \"usrloc.so\"\nmodparam(\"usrloc\", \"hash_size\", 4)\n", nil)); len(notes) != 1 {
+		t.Errorf("tcp_children was set: %q", notes)
+	}
 	if _, notes := fixedOf(now, parse("tcp_max_connections=100\nloadmodule \"usrloc.so\"\nmodparam(\"usrloc\", \"hash_size\", 4)\n", nil)); len(notes) > 0 {
 		t.Errorf("nothing has changed: %q", notes)
 	}
