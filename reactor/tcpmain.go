@@ -7,8 +7,6 @@ import (
 	"sync/atomic"
 	"unsafe"
 
-	"kahea/sipparse"
-
 	"golang.org/x/sys/unix"
 )
 
@@ -44,22 +42,11 @@ type held struct {
 }
 
 type handover struct {
-	row  int
-	id   uint32
-	data []byte
+	row int
+	id  uint32
 }
 
-type connecting struct {
-	fd    int
-	row   int
-	id    uint32
-	until int64
-	sends []record
-	data  [][]byte
-	size  int
-}
-
-// handMsg is what travels with a descriptor from TCP main to a worker; data to write follows.
+// handMsg is what travels with a descriptor from TCP main to a worker.
 type handMsg struct {
 	Row int32
 	ID  uint32
@@ -239,7 +226,7 @@ func (m *tcpMain) adopt(fd, sock int, remote netip.AddrPort, st ConnState, now i
 	if err != nil {
 		return err
 	}
-	m.give(fd, row, id, peer, nil)
+	m.give(fd, row, id, peer)
 	return nil
 }
 
@@ -282,10 +269,10 @@ func (m *tcpMain) least() (best *tcpPeer) {
 }
 
 // give hands connection id to peer; fd stays here as the duplicate.
-func (m *tcpMain) give(fd, row int, id uint32, peer *tcpPeer, data []byte) {
+func (m *tcpMain) give(fd, row int, id uint32, peer *tcpPeer) {
 	m.fds[id] = held{fd, row, peer}
 	peer.conns++
-	peer.queue = append(peer.queue, handover{row, id, data})
+	peer.queue = append(peer.queue, handover{row, id})
 	m.flush(peer)
 }
 
@@ -294,7 +281,7 @@ func (m *tcpMain) flush(p *tcpPeer) {
 		h := p.queue[0]
 		if f, ok := m.fds[h.id]; ok {
 			msg := handMsg{int32(h.row), h.id}
-			err := unix.Sendmsg(p.fd, append(msg.bytes(), h.data...), unix.UnixRights(f.fd), nil, unix.MSG_DONTWAIT|unix.MSG_NOSIGNAL)
+			err := unix.Sendmsg(p.fd, msg.bytes(), unix.UnixRights(f.fd), nil, unix.MSG_DONTWAIT|unix.MSG_NOSIGNAL)
 			if errors.Is(err, unix.EAGAIN) {
 				return // the socket becomes writable
 			}
@@ -428,7 +415,7 @@ func (m *tcpMain) resend(p *tcpPeer) {
 			m.drop(id)
 			continue
 		}
-		p.queue = append(p.queue, handover{h.row, id, nil})
+		p.queue = append(p.queue, handover{h.row, id})
 	}
 }
 
@@ -471,137 +458,5 @@ func (m *tcpMain) pass(r *record, b []byte) {
 		m.w.bounce(r, b, ErrNoConn)
 	} else if err := m.w.post(owner, r, b); err != nil {
 		m.w.bounce(r, b, err)
-	}
-}
-
-// connect opens a connection. Meanwhile TCP main owns it and keeps what is to be written.
-func (m *tcpMain) connect(r *record, b []byte) {
-	w, dst := m.w, get(&r.Dst)
-	sock := int(r.Sock)
-	proto := sipparse.TCP
-	if sock >= 0 && sock < len(w.c.Listeners) {
-		proto = w.c.Listeners[sock].Proto
-	} else {
-		sock = m.anySock(dst)
-	}
-	if sock < 0 {
-		w.bounce(r, b, unix.EAFNOSUPPORT)
-		return
-	}
-	// Somebody else may have asked for the same while this record waited.
-	t := w.sh.conns
-	t.lock()
-	row := t.byAddr(dst, proto)
-	if row >= 0 {
-		r.Conn = t.rows[row].ID
-	}
-	t.unlock()
-	if row >= 0 {
-		r.Kind = recSend
-		m.record(r, b)
-		return
-	}
-	fd, err := unix.Socket(family(dst), unix.SOCK_STREAM|unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC, 0)
-	if err != nil {
-		w.bounce(r, b, err)
-		return
-	}
-	m.options(fd)
-	if l := w.c.Listeners[sock].Addr; !l.Addr().IsUnspecified() && l.Addr().Is4() == dst.Addr().Is4() {
-		_ = unix.SetsockoptInt(fd, unix.IPPROTO_IP, unix.IP_BIND_ADDRESS_NO_PORT, 1)
-		if err = unix.Bind(fd, sockaddr(netip.AddrPortFrom(l.Addr(), 0))); err != nil {
-			unix.Close(fd)
-			w.bounce(r, b, err)
-			return
-		}
-	}
-	if err = unix.Connect(fd, sockaddr(dst)); err != nil && !errors.Is(err, unix.EINPROGRESS) {
-		unix.Close(fd)
-		w.bounce(r, b, err)
-		return
-	}
-	row, id, err := m.enter(fd, sock, dst, ConnConnect, w.c.Slot)
-	if err == nil {
-		err = unix.EpollCtl(m.ep, unix.EPOLL_CTL_ADD, fd, &unix.EpollEvent{Events: unix.EPOLLOUT, Fd: int32(fd)})
-	}
-	if err != nil {
-		unix.Close(fd)
-		w.bounce(r, b, err)
-		return
-	}
-	c := &connecting{fd: fd, row: row, id: id, until: w.mono + int64(w.o.TCPConnectTimeout)*1e9}
-	m.connects[fd] = c
-	m.more(c, r, b)
-}
-
-func (m *tcpMain) anySock(dst netip.AddrPort) int {
-	for i, l := range m.w.c.Listeners {
-		if l.Proto == sipparse.TCP && l.Addr.Addr().Is4() == dst.Addr().Is4() {
-			return i
-		}
-	}
-	return -1
-}
-
-// more queues b until the connection is there. The limit is the one of all connections, not of one: while one connect is under way, this queue takes
-// what all workers send there.
-func (m *tcpMain) more(c *connecting, r *record, b []byte) {
-	if c.size+len(b) > m.w.o.TCPWQMax {
-		m.w.bounce(r, b, ErrQueueFull)
-		return
-	}
-	c.size += len(b)
-	c.sends = append(c.sends, *r)
-	c.data = append(c.data, append([]byte(nil), b...))
-}
-
-func (m *tcpMain) giveUp(c *connecting, err error) {
-	delete(m.connects, c.fd)
-	unix.Close(c.fd)
-	t := m.w.sh.conns
-	t.lock()
-	t.remove(c.row)
-	t.unlock()
-	for i := range c.sends {
-		c.sends[i].Conn = c.id
-		m.w.bounce(&c.sends[i], c.data[i], err)
-	}
-}
-
-// connected: a connect has ended, well or not.
-func (m *tcpMain) connected(c *connecting) {
-	no, err := unix.GetsockoptInt(c.fd, unix.SOL_SOCKET, unix.SO_ERROR)
-	if err == nil && no != 0 {
-		err = unix.Errno(no)
-	}
-	peer := m.least()
-	if err == nil && peer == nil {
-		err = ErrNoConn
-	}
-	_ = unix.EpollCtl(m.ep, unix.EPOLL_CTL_DEL, c.fd, nil)
-	if err != nil {
-		m.giveUp(c, err)
-		return
-	}
-	m.w.collect() // what has come for it so far is to be sent first
-	delete(m.connects, c.fd)
-	t := m.w.sh.conns
-	t.lock()
-	row := &t.rows[c.row]
-	row.State, row.Owner = ConnPending, uint32(peer.slot)
-	put(&row.Local, localAddr(c.fd))
-	// What waited is in the owner's inbox before anybody can see who owns the connection: what they send there comes behind it. The owner keeps what comes
-	// before the connection does.
-	failed := make([]error, len(c.sends))
-	for i := range c.sends {
-		c.sends[i].Kind, c.sends[i].Conn = recSend, c.id
-		failed[i] = m.w.post(peer.slot, &c.sends[i], c.data[i])
-	}
-	t.unlock()
-	m.give(c.fd, c.row, c.id, peer, nil)
-	for i, err := range failed {
-		if err != nil {
-			m.w.bounce(&c.sends[i], c.data[i], err)
-		}
 	}
 }
