@@ -136,7 +136,7 @@ func (m *Manager) clear(p *process) {
 	p.Proc, p.leaving, p.timer = Proc{}, staying, nil
 }
 
-// AddLive starts one more process and waits until it is ready. Its descriptors stay the caller's: the process has duplicates. slot is where it runs; build makes
+// AddLive starts one more process and waits until it is ready. Its descriptors stay the caller's: the process has duplicates. slot is where it runs, or was to run; build makes
 // the Proc for it.
 func (m *Manager) AddLive(build func(slot int) Proc, timeout time.Duration) (slot int, err error) {
 	up := make(chan error, 1)
@@ -183,7 +183,7 @@ func (m *Manager) AddLive(build func(slot int) Proc, timeout time.Duration) (slo
 		return 0, ErrStopped
 	}
 	if err != nil {
-		return 0, errors.Join(err, m.kill(slot))
+		return slot, errors.Join(err, m.kill(slot))
 	}
 	return slot, nil
 }

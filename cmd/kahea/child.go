@@ -7,7 +7,6 @@ import (
 	"os"
 	"strings"
 
-	"kahea/cfglang/diag"
 	"kahea/modules"
 	"kahea/procmgr"
 	"kahea/reactor"
@@ -54,24 +53,12 @@ func runChild() int {
 }
 
 func child(ch *procmgr.Child) error {
-	sl, err := unseal(ch.Config)
-	if err != nil {
-		return fmt.Errorf("sealed configuration: %w", err)
-	}
-	d := &diag.List{}
-	c, err := load(sl.Options, sl.Name, sl.Text, d)
+	s, d, err := loadSealed(ch.Config, ch.Slot)
 	if err != nil {
 		return err
 	}
-	s, err := newServer(sl, c, ch.Slot)
-	if err != nil {
-		return err
-	}
-	stopProfile := startProfile(sl.Options.Profile, ch.Desc)
+	stopProfile := startProfile(s.Options.Profile, ch.Desc)
 	defer stopProfile()
-	if err := s.openPrivate(); err != nil {
-		return err
-	}
 	if s.arena, err = shm.Attach(ch.ArenaFD, ch.Slot); err != nil {
 		return err
 	}
@@ -79,7 +66,7 @@ func child(ch *procmgr.Child) error {
 	if err := s.counters(); err != nil {
 		return err
 	}
-	s.runtime.open(s.arena, shm.Off(sl.RuntimeAt), s.proc.Log.Follow)
+	s.runtime.open(s.arena, shm.Off(s.RuntimeAt), s.proc.Log.Follow)
 	if err := s.setup(); err != nil {
 		d.Write(os.Stderr, false)
 		return err
@@ -87,7 +74,7 @@ func child(ch *procmgr.Child) error {
 	if err := s.wheel(); err != nil {
 		return err
 	}
-	f, err := splitFds(ch, &sl)
+	f, err := splitFds(ch, &s.sealed)
 	if err != nil {
 		return err
 	}

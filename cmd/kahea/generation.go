@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"os"
 
-	"kahea/cfglang/diag"
 	"kahea/cfglang/log"
 	"kahea/procmgr"
 	"kahea/reactor"
@@ -108,25 +107,13 @@ func (g *generations) build(text []byte, slot int) (s *server, err error) {
 			err = fmt.Errorf("panic: %v", p)
 		}
 	}()
-	sl, err := unseal(text)
-	if err != nil {
-		return nil, fmt.Errorf("sealed configuration: %w", err)
-	}
-	d := &diag.List{}
-	c, err := load(sl.Options, sl.Name, sl.Text, d)
-	if err != nil {
-		return nil, err
-	}
-	if s, err = newServer(sl, c, slot); err != nil {
-		return nil, err
-	}
-	if err := s.openPrivate(); err != nil {
+	if s, _, err = loadSealed(text, slot); err != nil {
 		return nil, err
 	}
 	s.arena = g.h.s.arena
 	s.proc.Arena, s.proc.Reloaded = s.arena, true
 	if err = s.counters(); err == nil {
-		s.runtime.open(s.arena, shm.Off(sl.RuntimeAt), s.proc.Log.Follow)
+		s.runtime.open(s.arena, shm.Off(s.RuntimeAt), s.proc.Log.Follow)
 		err = s.setup()
 	}
 	if err != nil {

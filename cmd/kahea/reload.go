@@ -234,14 +234,24 @@ type change struct {
 	slots   map[int]bool // processes that have prepared
 }
 
-func (c *change) run() (err error) {
-	defer func() {
-		if err != nil {
-			c.undo()
-		}
-	}()
+func (c *change) run() error {
+	if err := c.prepare(); err != nil {
+		c.undo()
+		return err
+	}
+	if err := c.commit(); err != nil {
+		return fmt.Errorf("generation %d serves, but: %w", c.gen, err)
+	}
+	return nil
+}
+
+// prepare does everything that may still be undone.
+func (c *change) prepare() error {
 	c.conf = -1
 	c.first = len(c.old.Endpoints)
+	if n := len(c.n.procs0(c.n.hasTCP())) + 1; n > c.n.Slots {
+		return fmt.Errorf("%w: %d processes, and there is room for %d", errRefused, n, c.n.Slots)
+	}
 	if err := c.prepareMain(); err != nil {
 		return err
 	}
@@ -252,10 +262,7 @@ func (c *change) run() (err error) {
 	if c.conf, err = procmgr.SealConfig(b); err != nil {
 		return err
 	}
-	if err := c.prepareChildren(); err != nil {
-		return err
-	}
-	return c.commit()
+	return c.prepareChildren()
 }
 
 // prepareMain does what start does for the modules and the new sockets.
@@ -387,6 +394,9 @@ func (c *change) undo() {
 		c.old.runtime.open(c.old.arena, shm.Off(c.old.RuntimeAt), c.n.proc.Log.Follow)
 	}
 	c.n.closeAll()
+	for _, k := range c.n.kept[len(c.old.kept):] {
+		closeFds([]int{k.fd})
+	}
 }
 
 // commit lets the new generation serve. From here on there is no way back; what fails is logged, and the process in question is replaced.
@@ -556,12 +566,13 @@ func (c *change) processes(lg *log.Logger) error {
 	}
 	var errs []error
 	for _, p := range missing {
-		_, err := c.m.AddLive(func(slot int) procmgr.Proc {
+		slot, err := c.m.AddLive(func(slot int) procmgr.Proc {
 			p.Fds = n.fdsFor(p, slot)
 			return p
 		}, reloadTimeout)
 		if err != nil {
-			errs = append(errs, fmt.Errorf("start %s: %w", p.Desc, err))
+			// nothing may be steered to a socket that it had opened
+			errs = append(errs, fmt.Errorf("start %s: %w", p.Desc, err), c.steer.Left(slot))
 		}
 	}
 	return errors.Join(errs...)

@@ -109,6 +109,8 @@ func (s *server) upgrade(slot int, q question) (err error) {
 		return err
 	}
 	defer exe.Close()
+	written := -1
+	defer func() { closeFds([]int{written}) }()
 	return v.m.Exec(path, func(h procmgr.Handover) (argv, env []string, fds []int, err error) {
 		p := paper{Manager: h, Held: v.steer.Paper(), Read: v.read, Write: v.write, Senders: v.senders, TCP: v.tcp, Ends: v.ends, Arena: s.arena.FD(), Gen: v.gen,
 			Old: v.old, PidFiles: s.daemon.Files(), Exe: int(exe.Fd()), Version: fullVersion(), Path: path, Slot: slot, ID: q.ID}
@@ -119,6 +121,7 @@ func (s *server) upgrade(slot int, q question) (err error) {
 		if err != nil {
 			return nil, nil, nil, err
 		}
+		written = fd
 		s.proc.Log.Printf(log.Notice, "<core>: ", "upgrade: %s takes over", path)
 		return os.Args, append(os.Environ(), upgradeEnv+"="+strconv.Itoa(fd)), append(p.fds(), fd), nil
 	})
@@ -288,7 +291,7 @@ func (p *paper) back(why error) int {
 	p.Exe, p.Failed = -1, why.Error()
 	fd, err := p.write()
 	if err == nil {
-		err = procmgr.ExecHere("/proc/self/fd/"+strconv.Itoa(exe), os.Args, append(os.Environ(), upgradeEnv+"="+strconv.Itoa(fd)), append(p.fds(), fd, exe))
+		err = procmgr.ExecHere("/proc/self/fd/"+strconv.Itoa(exe), os.Args, append(os.Environ(), upgradeEnv+"="+strconv.Itoa(fd)), append(p.fds(), fd))
 	}
 	fmt.Fprintf(os.Stderr, "ERROR: kahea: upgrade: back to the binary before: %v\n", err)
 	return exitError
