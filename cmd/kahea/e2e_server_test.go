@@ -289,41 +289,16 @@ func exists(path string) bool {
 
 // askUsed calls core.shmmem.
 func askUsed(socket string) (int64, error) {
-	c, err := net.DialTimeout("unix", socket, patience)
+	out, err := rpc.Ask("unix", socket, patience, "core.shmmem", nil)
 	if err != nil {
 		return 0, err
 	}
-	defer c.Close()
-	c.SetDeadline(time.Now().Add(patience))
-	if _, err := c.Write(rpc.AppendRequest(nil, 1, "core.shmmem", nil)); err != nil {
-		return 0, err
+	for _, s := range out {
+		if i := slices.Index(s.Names, "used"); i >= 0 {
+			return s.Members[i].Int, nil
+		}
 	}
-	var b []byte
-	buf := make([]byte, 4096)
-	for {
-		n, err := c.Read(buf)
-		if err != nil {
-			return 0, err
-		}
-		b = append(b, buf[:n]...)
-		h, err := rpc.ParseHeader(b)
-		if errors.Is(err, rpc.ErrShort) || err == nil && len(b) < h.Size+h.Len {
-			continue
-		}
-		if err != nil {
-			return 0, err
-		}
-		out, err := rpc.ParseBody(b[h.Size : h.Size+h.Len])
-		if err != nil {
-			return 0, err
-		}
-		for _, s := range out {
-			if i := slices.Index(s.Names, "used"); i >= 0 {
-				return s.Members[i].Int, nil
-			}
-		}
-		return 0, fmt.Errorf("no used in %v", out)
-	}
+	return 0, fmt.Errorf("no used in %v", out)
 }
 
 // memoryBack waits until as much shared memory is in use as after the start.

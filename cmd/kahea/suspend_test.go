@@ -2,9 +2,7 @@ package main
 
 import (
 	"bytes"
-	"errors"
 	"fmt"
-	"net"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -13,7 +11,6 @@ import (
 	"strings"
 	"syscall"
 	"testing"
-	"time"
 
 	"kahea/modules"
 	"kahea/modules/lib/rpc"
@@ -73,47 +70,17 @@ func (s *instance) call(method string, params ...any) (map[string]int64, error) 
 			in = append(in, &modules.Node{Kind: modules.KindInt, Int: int64(p)})
 		}
 	}
-	c, err := net.DialTimeout("unix", filepath.Join(s.runDir(), "kamailio_ctl"), patience)
+	out, err := rpc.Ask("unix", filepath.Join(s.runDir(), "kamailio_ctl"), patience, method, in)
 	if err != nil {
 		return nil, err
 	}
-	defer c.Close()
-	if err := c.SetDeadline(time.Now().Add(patience)); err != nil {
-		return nil, err
+	m := map[string]int64{}
+	for _, x := range out {
+		for i, n := range x.Names {
+			m[n] = x.Members[i].Int
+		}
 	}
-	if _, err := c.Write(rpc.AppendRequest(nil, 1, method, in)); err != nil {
-		return nil, err
-	}
-	var b []byte
-	buf := make([]byte, 65536)
-	for {
-		n, err := c.Read(buf)
-		if err != nil {
-			return nil, err
-		}
-		b = append(b, buf[:n]...)
-		h, err := rpc.ParseHeader(b)
-		if errors.Is(err, rpc.ErrShort) || err == nil && len(b) < h.Size+h.Len {
-			continue
-		}
-		if err != nil {
-			return nil, err
-		}
-		out, err := rpc.ParseBody(b[h.Size : h.Size+h.Len])
-		if err != nil {
-			return nil, err
-		}
-		if h.Type == rpc.FaultPacket {
-			return nil, &modules.Fault{Code: int(out[0].Int), Text: out[1].Str}
-		}
-		m := map[string]int64{}
-		for _, x := range out {
-			for i, n := range x.Names {
-				m[n] = x.Members[i].Int
-			}
-		}
-		return m, nil
-	}
+	return m, nil
 }
 
 // stat is a statistic's value.

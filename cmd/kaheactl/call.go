@@ -1,77 +1,17 @@
 package main
 
 import (
-	"errors"
-	"fmt"
-	"io"
-	"math/rand/v2"
-	"net"
-	"os"
 	"time"
 
 	"kahea/modules"
 	"kahea/modules/lib/rpc"
 )
 
-var errReply = errors.New("the server's answer is none to this command")
-
-// call runs a command; its error is the server's *modules.Fault, or says what lies between us and the server.
+// call runs a command; its error is as rpc.Ask's.
 func call(server string, timeout time.Duration, method string, params []*modules.Node) ([]*modules.Node, error) {
 	network, address, err := parseAddress(server)
 	if err != nil {
 		return nil, err
 	}
-	end := time.Now().Add(timeout)
-	c, err := net.DialTimeout(network, address, timeout)
-	if err != nil {
-		return nil, fmt.Errorf("no way to the server (does it load module ctl?): %w", err)
-	}
-	defer c.Close() //nolint:errcheck // everything was read
-	if err := c.SetDeadline(end); err != nil {
-		return nil, fmt.Errorf("timeout: %w", err)
-	}
-	cookie := rand.Uint32()
-	if _, err := c.Write(rpc.AppendRequest(nil, cookie, method, params)); err != nil {
-		return nil, fmt.Errorf("send %s: %w", method, err)
-	}
-	h, body, err := readPacket(c)
-	if errors.Is(err, os.ErrDeadlineExceeded) {
-		return nil, fmt.Errorf("%s: no answer within %v", method, timeout)
-	}
-	if errors.Is(err, io.EOF) {
-		return nil, fmt.Errorf("%s: the server has closed the connection without an answer", method)
-	}
-	if err != nil {
-		return nil, fmt.Errorf("answer to %s: %w", method, err)
-	}
-	out, err := rpc.ParseBody(body)
-	if err != nil {
-		return nil, fmt.Errorf("answer to %s: %w", method, err)
-	}
-	switch {
-	case h.Type == rpc.FaultPacket && len(out) == 2:
-		return nil, &modules.Fault{Code: int(out[0].Int), Text: out[1].Str}
-	case h.Type == rpc.ReplyPacket && h.Cookie == cookie:
-		return out, nil
-	}
-	return nil, fmt.Errorf("answer to %s: %w", method, errReply)
-}
-
-// readPacket reads one packet, from a stream or a datagram.
-func readPacket(c net.Conn) (h rpc.Header, body []byte, err error) {
-	var b []byte
-	buf := make([]byte, rpc.MaxPacket+16)
-	for {
-		n, err := c.Read(buf)
-		b = append(b, buf[:n]...)
-		h, herr := rpc.ParseHeader(b)
-		switch {
-		case herr == nil && len(b) >= h.Size+h.Len:
-			return h, b[h.Size : h.Size+h.Len], nil
-		case herr != nil && !errors.Is(herr, rpc.ErrShort):
-			return h, nil, herr
-		case err != nil:
-			return h, nil, err
-		}
-	}
+	return rpc.Ask(network, address, timeout, method, params)
 }

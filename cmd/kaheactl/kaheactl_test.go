@@ -52,7 +52,7 @@ func newFakeServer(t *testing.T, answer func(cookie uint32) []byte) *fakeServer 
 
 func (s *fakeServer) serve(t *testing.T, c net.Conn) {
 	defer c.Close()
-	h, body, err := readPacket(c)
+	h, body, err := rpc.ReadPacket(c)
 	if err != nil {
 		t.Errorf("request: %v", err)
 		return
@@ -144,7 +144,7 @@ func TestFaults(t *testing.T) {
 	}{
 		{"fault", []string{"-s", fault.addr, "x"}, "error: 404 - no such thing\n"},
 		{"timeout", []string{"-s", silent.addr, "-t", "10ms", "x"}, "error: x: no answer within 10ms\n"},
-		{"another's answer", []string{"-s", other.addr, "x"}, "error: answer to x: " + errReply.Error() + "\n"},
+		{"another's answer", []string{"-s", other.addr, "x"}, "error: answer to x: " + rpc.ErrReply.Error() + "\n"},
 		{"no binrpc", []string{"-s", garbage.addr, "x"}, "error: answer to x: no binrpc packet\n"},
 		{"no server", []string{"-s", "/nowhere/ctl", "x"}, "error: no way to the server (does it load module ctl?): dial unix /nowhere/ctl: connect: no such file or directory\n"},
 		{"unixd", []string{"-s", "unixd:/x", "x"}, "not there yet"},

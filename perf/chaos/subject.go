@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"maps"
 	"math/rand/v2"
-	"net"
 	"os"
 	"path/filepath"
 	"slices"
@@ -168,50 +167,12 @@ func (s *subject) gone() bool { return syscall.Kill(s.p.Cmd.Process.Pid, 0) != n
 // call asks over the control socket; again and again for a while, because the process that answers may just have been killed.
 func (s *subject) call(method string) (out []*modules.Node, err error) {
 	for range 20 {
-		if out, err = s.callOnce(method); err == nil || errors.As(err, new(*modules.Fault)) {
+		if out, err = rpc.Ask("unix", filepath.Join(s.dir, "kamailio_ctl"), time.Minute, method, nil); err == nil || errors.As(err, new(*modules.Fault)) {
 			return out, err
 		}
 		time.Sleep(100 * time.Millisecond)
 	}
 	return nil, err
-}
-
-func (s *subject) callOnce(method string) ([]*modules.Node, error) {
-	c, err := net.Dial("unix", filepath.Join(s.dir, "kamailio_ctl"))
-	if err != nil {
-		return nil, err
-	}
-	defer c.Close()
-	if err := c.SetDeadline(time.Now().Add(time.Minute)); err != nil {
-		return nil, err
-	}
-	if _, err := c.Write(rpc.AppendRequest(nil, 1, method, nil)); err != nil {
-		return nil, err
-	}
-	var b []byte
-	buf := make([]byte, 1<<16)
-	for {
-		n, err := c.Read(buf)
-		if err != nil {
-			return nil, err
-		}
-		b = append(b, buf[:n]...)
-		h, err := rpc.ParseHeader(b)
-		if errors.Is(err, rpc.ErrShort) || err == nil && len(b) < h.Size+h.Len {
-			continue
-		}
-		if err != nil {
-			return nil, err
-		}
-		if h.Type == rpc.FaultPacket {
-			out, err := rpc.ParseBody(b[h.Size : h.Size+h.Len])
-			if err == nil && len(out) == 2 {
-				return nil, &modules.Fault{Code: int(out[0].Int), Text: out[1].Str}
-			}
-			return nil, fmt.Errorf("fault of %s: %v", method, err)
-		}
-		return rpc.ParseBody(b[h.Size : h.Size+h.Len])
-	}
 }
 
 func (s *subject) rpc(method string) error {
