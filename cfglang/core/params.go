@@ -66,7 +66,7 @@ func (c *Config) Params() []Param {
 		{Name: "suspend_max", Type: Number, Int: &c.SuspendMax, Doc: "scripts of one worker that may wait at a time (kahea's own), 10000; 0: any number"},
 		{Name: "suspend_policy", Type: String, Str: &c.SuspendPolicy, OneOf: []string{"reply", "drop"}, Doc: "what becomes of a message whose script would wait over suspend_max (kahea's own): reply = 503 with Retry-After to a request other than ACK, drop"},
 		{Name: "shm_mem_size", Fixed: true, Aliases: []string{"shm", "shm_mem"}, Type: Number, Min: 1, Max: 1 << 24, Int: &c.ShmSize, Doc: "shared memory in MB; -m wins"},
-		{Name: "shm_reserve", Type: Number, Max: 50, Int: &c.ShmReserve, Doc: "percent of shared memory that only requests inside dialogs and CANCELs may use (kahea's own), 5"},
+		{Name: "shm_reserve", Type: Number, Max: 50, Int: &c.ShmReserve, Runtime: "core", Doc: "percent of shared memory that is for what exists already: requests inside dialogs, CANCELs, refreshed contacts (kahea's own), 5"},
 		{Name: "port", Type: Number, Max: 65535, Int: &c.Port, Doc: "port of listeners without one, 5060"},
 		{Name: "disable_tcp", Fixed: true, Type: Bool, Bool: &c.DisableTCP, Doc: "no TCP"},
 		{Name: "enable_tls", Aliases: []string{"tls_enable"}, Type: Bool, Bool: &c.EnableTLS, Doc: "TLS (not there yet: only no is accepted)"},

@@ -6,6 +6,7 @@ import (
 	"net/netip"
 
 	"kahea/cfglang/log"
+	"kahea/shm"
 	"kahea/sipparse"
 	"kahea/sipparse/edit"
 )
@@ -29,6 +30,8 @@ func Status(err error) (int, string) {
 		return 478, "Unresolvable destination"
 	case errors.Is(err, ErrSendFailed), errors.Is(err, ErrNoSocket):
 		return 477, "Unfortunately error on sending to next hop occurred"
+	case errors.Is(err, shm.ErrNoMemory):
+		return 503, "Service Unavailable" // not the 500 of Kamailio: another server may have room
 	}
 	return 500, DefaultError
 }

@@ -118,6 +118,7 @@ func (s *server) start() (code int, err error) {
 	}
 	defer s.arena.Close()
 	s.proc.Arena = s.arena
+	s.arena.SetReserve(s.par.ShmReserve)
 	if err := s.counters(); err != nil {
 		return exitError, err
 	}

@@ -67,6 +67,7 @@ func (h *wire) Tick(now uint64) {
 	if h.s.runtime.read() {
 		h.s.proc.Par.MaxWhileLoops, h.s.proc.Par.ParserLog = h.s.par.MaxWhileLoops, log.Level(h.s.par.ParserLog)
 		h.w.SetOptions(h.s.reactorOptions())
+		h.s.arena.SetReserve(h.s.par.ShmReserve) // every process sets the same
 	}
 	h.s.proc.Advance(now)
 	if h.gen != nil {

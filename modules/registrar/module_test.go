@@ -440,7 +440,7 @@ func TestMethods(t *testing.T) {
 // TestMemoryExhausted refuses with 500 and keeps nothing.
 func TestMemoryExhausted(t *testing.T) {
 	for rest := uint64(0); rest <= 1024; rest += 64 {
-		s := start(t, script)
+		s := start(t, "shm_reserve=0\n"+script)
 		tag := s.Arena.TagFor("test", "fill")
 		n := s.Arena.Usage().LargestFree - rest
 		o, err := s.Arena.Alloc(int(n), tag)
@@ -458,6 +458,33 @@ func TestMemoryExhausted(t *testing.T) {
 		s.register("Contact: *", "Expires: 0")
 		s.empty()
 	}
+}
+
+// TestReserve: when only the reserve is left, what is registered is refreshed, and nothing new is taken.
+func TestReserve(t *testing.T) {
+	s := start(t, script)
+	s.register("Contact: <sip:a@h>")
+	u := s.Arena.Usage()
+	o, err := s.Arena.Alloc(int(u.Free-u.Reserve), s.Arena.TagFor("test", "fill"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct{ name, contact, want string }{
+		{"refresh", "Contact: <sip:a@h>;expires=60", "200"}, {"new contact", "Contact: <sip:b@h>", "500"}, {"again", "Contact: <sip:a@h>;expires=70", "200"},
+	} {
+		if st, _ := s.register(c.contact); st != c.want {
+			t.Errorf("%s: status %s, want %s", c.name, st, c.want)
+		}
+	}
+	if log := s.Log(); strings.Contains(log, "registrar: ") { // there may be thousands a second
+		t.Errorf("log %q", log)
+	}
+	if s.Arena.Usage().Refused != 1 {
+		t.Errorf("%d refusals are counted, want 1", s.Arena.Usage().Refused)
+	}
+	s.Arena.Free(o)
+	s.register("Contact: *", "Expires: 0")
+	s.empty()
 }
 
 // TestRPC shows and removes what is stored.

@@ -2,6 +2,7 @@ package registrar
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"slices"
 	"strconv"
@@ -9,6 +10,7 @@ import (
 	"kahea/cfglang/log"
 	"kahea/cfglang/route"
 	"kahea/modules/usrloc"
+	"kahea/shm"
 	"kahea/sipparse"
 )
 
@@ -423,7 +425,11 @@ func (m *mod) apply(c *route.Ctx, d *usrloc.Domain, l *usrloc.Locked, list []bin
 			}
 		}
 		if err != nil {
-			c.Logf(log.Err, "registrar", "contact can not be stored: %v", err)
+			level := log.Err
+			if errors.Is(err, shm.ErrReserve) {
+				level = log.Debug // there may be thousands a second: the core logs their number
+			}
+			c.Logf(level, "registrar", "contact can not be stored: %v", err)
 			return 0, refuseMemory
 		}
 	}

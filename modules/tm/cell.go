@@ -251,33 +251,33 @@ func (m *mod) free(o shm.Off, t *cell) {
 
 // store puts b into the block at *at, which is reused when it is large enough. false when memory is out: the block is then gone.
 func (m *mod) store(at *shm.Off, n *uint32, b []byte, tag shm.Tag) bool {
-	return m.storeOf(flagInDialog, at, n, b, tag)
+	return m.storeOf(flagInDialog, at, n, b, tag) == nil
 }
 
 // storeOf is store with the flags that alloc looks at.
-func (m *mod) storeOf(flags uint32, at *shm.Off, n *uint32, b []byte, tag shm.Tag) bool {
+func (m *mod) storeOf(flags uint32, at *shm.Off, n *uint32, b []byte, tag shm.Tag) error {
 	if *at != 0 {
 		if old := m.a.Bytes(*at); len(old) >= len(b) && len(old) <= len(b)*2+256 {
 			copy(old, b)
 			*n = uint32(len(b))
-			return true
+			return nil
 		}
 		m.a.Free(*at)
 		*at, *n = 0, 0
 	}
 	if len(b) == 0 {
-		return true
+		return nil
 	}
 	o, err := m.alloc(flags, len(b), tag)
 	if err != nil {
-		return false
+		return err
 	}
 	copy(m.a.Bytes(o), b)
 	*at, *n = o, uint32(len(b))
-	return true
+	return nil
 }
 
-// alloc takes n bytes for what a request needs; the reserve is for requests inside dialogs.
+// alloc takes n bytes for what a request needs; the reserve is for requests inside dialogs, and for what transactions that exist still need (mayDip).
 func (m *mod) alloc(flags uint32, n int, tag shm.Tag) (shm.Off, error) {
 	if flags&flagInDialog != 0 {
 		return m.a.Alloc(n, tag)

@@ -318,10 +318,8 @@ func refused(c *route.Ctx, function string, err error) {
 	level := log.Err
 	if errors.Is(err, shm.ErrReserve) {
 		level = log.Debug
-		c.SetError(503, "Service Unavailable")
-	} else {
-		c.SetError(route.Status(err))
 	}
+	c.SetError(route.Status(err))
 	c.Logf(level, "tm", "%s: %v", function, err)
 }
 

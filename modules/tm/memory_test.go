@@ -39,7 +39,7 @@ failure_route[F] { if (t_check_status("486")) { $ru = "sip:dave@127.0.0.1:6003";
 // TestNoMemoryForTransaction says what the script sees.
 func TestNoMemoryForTransaction(t *testing.T) {
 	for _, tc := range []struct{ name, script, want string }{
-		{"t_relay", `if (!t_relay()) sl_reply_error();`, "alice 500"},
+		{"t_relay", `if (!t_relay()) sl_reply_error();`, "alice 503"},
 		{"t_newtran", `if (!t_newtran()) sl_send_reply("500", "No");`, "alice 500"},
 		{"t_send_reply", `if (!t_send_reply("404", "No")) sl_send_reply("500", "No");`, "alice 500"},
 	} {
@@ -98,11 +98,16 @@ func TestReserveErrors(t *testing.T) {
 	for _, tc := range []struct{ name, script, want string }{
 		{"t_newtran", `if (!t_newtran()) sl_reply_error();`, "alice 503"},
 		{"t_send_reply", `if (!t_send_reply("404", "No")) sl_reply_error();`, "alice 503"},
+		{"attributes, with room for the transaction", `$avp(a) = $rm + "@3000@"; t_on_failure("F"); t_relay();`, "alice 100, alice 503"},
 		{"t_replicate", `$du = "sip:127.0.0.1:6002"; if (!t_replicate()) sl_reply_error();`, "alice 503"},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
-			p := start(t, load+"request_route { "+tc.script+" }")
-			free := p.fill(0)
+			p := start(t, load+"request_route { "+strings.Replace(tc.script, "@3000@", strings.Repeat("x", 3000), 1)+" }\nfailure_route[F] { exit; }")
+			rest := uint64(0)
+			if strings.HasPrefix(tc.name, "attributes") {
+				rest = p.Arena.Usage().Reserve + 2000
+			}
+			free := p.fill(rest)
 			p.ask("INVITE")
 			p.want(tc.want)
 			if log := p.Log(); strings.Contains(log, "tm: ") { // there may be thousands a second

@@ -159,9 +159,6 @@ func (m *mod) Init(h *modules.Host) error {
 		return err
 	}
 	m.root = r.Get(h.Arena)
-	if v, ok := h.Core("shm_reserve"); ok {
-		h.Arena.SetReserve(v.Int)
-	}
 	if m.root.Table != 0 {
 		return m.attach(h)
 	}

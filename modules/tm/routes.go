@@ -46,6 +46,13 @@ func (m *mod) loadAVPs(c *route.Ctx, t *cell) {
 	}
 }
 
+// keepAVPs is saveAVPs behind a route of a transaction that goes on whatever becomes of them.
+func (m *mod) keepAVPs(c *route.Ctx, t *cell) {
+	if err := m.saveAVPs(c, t); err != nil {
+		c.Logf(log.Err, "tm", "attributes are lost to later routes: %v", err)
+	}
+}
+
 // onReply runs the transaction's onreply_route on the reply in c. false: drop.
 func (m *mod) onReply(c *route.Ctx, t *cell, b *branch) bool {
 	if t.onReply == 0 {
@@ -67,7 +74,7 @@ func (m *mod) onReply(c *route.Ctx, t *cell, b *branch) bool {
 		t.msgFlags = c.Flags
 	}
 	b.bflags = c.Main.Flags
-	m.saveAVPs(c, t)
+	m.keepAVPs(c, t)
 	return flow&route.FlowDrop == 0
 }
 
@@ -93,7 +100,7 @@ func (m *mod) failure(p *route.Proc, o shm.Off, t *cell) {
 			c.RunTop(r, route.InFailure)
 		}
 		t.msgFlags = c.Flags
-		m.saveAVPs(c, t)
+		m.keepAVPs(c, t)
 		m.afterFailure(c, o, t, before)
 	})
 }

@@ -16,6 +16,7 @@ var (
 	errNoBranch      = errors.New("no branch to send to")
 	errDropped       = errors.New("dropped by branch_route")
 	errBadRequest    = errors.New("a line of the request is no header field")
+	errLongAttrs     = errors.New("ruid, user agent or instance of over 255 bytes, or destination or path of over 64 kB")
 )
 
 // forward adds a branch for the R-URI, if it was not used yet, and for each additional branch, then sends them (t_forward_nonack).
@@ -31,7 +32,10 @@ func (m *mod) forward(c *route.Ctx, t *cell, forced *route.Target) int {
 		return -1
 	}
 	if t.state == 0 || c.Kind&route.InFailure != 0 {
-		m.saveState(c, t)
+		if err := m.saveState(c, t); err != nil {
+			refused(c, "t_relay", err)
+			return -1
+		}
 	}
 	first := int(t.n)
 	var last error = errNoBranch
@@ -125,30 +129,36 @@ func (m *mod) failed(c *route.Ctx, err error) {
 	}
 }
 
+// mayDip are the flags for alloc: a new request leaves the reserve alone, what its failure route sends on later does not.
+func mayDip(c *route.Ctx, t *cell) uint32 {
+	if c.Kind&(route.InFailure|route.InBranchFailure) != 0 {
+		return t.flags | flagInDialog
+	}
+	return t.flags
+}
+
 // saveState keeps what later routes of the transaction need of the message: flags always; edits, URIs and attributes when a route or a
-// hook may run.
-func (m *mod) saveState(c *route.Ctx, t *cell) {
+// hook may run. A new request for which there is no memory is not relayed: its failure route would run without what the script has set.
+func (m *mod) saveState(c *route.Ctx, t *cell) error {
 	t.msgFlags = c.Flags
 	if t.onFailure|t.onReply|t.onBranch|t.onBranchFailure == 0 && !m.wanted(c.Flags) && c.AVPs.Len() == 0 && c.Edits.Empty() {
-		return
+		return nil
 	}
 	m.scratch = c.AppendState(m.scratch[:0])
-	if !m.store(&t.state, &t.stateLen, m.scratch, m.tagState) {
-		c.Logf(log.Err, "tm", "shared memory exhausted: state of the request is lost to later routes")
+	if err := m.storeOf(mayDip(c, t), &t.state, &t.stateLen, m.scratch, m.tagState); err != nil {
+		return err
 	}
-	m.saveAVPs(c, t)
+	return m.saveAVPs(c, t)
 }
 
 // saveAVPs keeps the attributes when they changed.
-func (m *mod) saveAVPs(c *route.Ctx, t *cell) {
+func (m *mod) saveAVPs(c *route.Ctx, t *cell) error {
 	if !c.AVPs.Modified {
-		return
+		return nil
 	}
 	c.AVPs.Modified = false
 	m.scratch = c.AVPs.AppendBinary(m.scratch[:0])
-	if !m.store(&t.avps, &t.avpsLen, m.scratch, m.tagState) {
-		c.Logf(log.Err, "tm", "shared memory exhausted: attributes are lost to later routes")
-	}
+	return m.storeOf(mayDip(c, t), &t.avps, &t.avpsLen, m.scratch, m.tagState)
 }
 
 // addBranch resolves, runs the branch route, builds the request as it will leave, and hangs it on the transaction, unsent.
@@ -205,7 +215,7 @@ func (m *mod) addBranch(c *route.Ctx, o shm.Off, t *cell, uri, dstURI, path []by
 	if err != nil {
 		return err
 	}
-	bo, err := m.alloc(t.flags, int(branchSize)+len(buf), m.tagBranch)
+	bo, err := m.alloc(mayDip(c, t), int(branchSize)+len(buf), m.tagBranch)
 	if err != nil {
 		return err
 	}
@@ -219,9 +229,9 @@ func (m *mod) addBranch(c *route.Ctx, o shm.Off, t *cell, uri, dstURI, path []by
 	if d.Proto != sipparse.UDP {
 		b.flags |= brStream
 	}
-	if !m.saveAttrs(c, b) {
+	if err := m.saveAttrs(c, t, b); err != nil {
 		m.a.Free(bo)
-		return route.ErrNoMemory
+		return err
 	}
 	m.a.Lock(&t.mu)
 	b.index = t.n
@@ -265,19 +275,19 @@ func ruriSpan(b []byte) span {
 }
 
 // saveAttrs keeps the branch's texts that later routes may ask for.
-func (m *mod) saveAttrs(c *route.Ctx, b *branch) bool {
+func (m *mod) saveAttrs(c *route.Ctx, t *cell, b *branch) error {
 	a := &c.Main
 	if len(a.RUID)+len(a.LocationUA)+len(a.Instance)+len(c.DstURI)+len(c.Path) == 0 {
-		return true
+		return nil
 	}
 	if len(a.RUID) > 255 || len(a.LocationUA) > 255 || len(a.Instance) > 255 || len(c.DstURI) > 0xffff || len(c.Path) > 0xffff {
-		return false
+		return errLongAttrs
 	}
 	m.scratch = append(append(append(append(append(m.scratch[:0], a.RUID...), a.LocationUA...), a.Instance...), c.DstURI...), c.Path...)
 	b.ruidLen, b.uaLen, b.instLen = uint8(len(a.RUID)), uint8(len(a.LocationUA)), uint8(len(a.Instance))
 	b.dstLen, b.pathLen = uint16(len(c.DstURI)), uint16(len(c.Path))
 	var n uint32
-	return m.store(&b.attrs, &n, m.scratch, m.tagBranch)
+	return m.storeOf(mayDip(c, t), &b.attrs, &n, m.scratch, m.tagBranch)
 }
 
 // texts are what saveAttrs kept.

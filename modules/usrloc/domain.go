@@ -155,15 +155,16 @@ func (c *Contact) texts() [7]*[]byte {
 	return [7]*[]byte{&c.URI, &c.CallID, &c.UserAgent, &c.Received, &c.Path, &c.Instance, &c.RUID}
 }
 
-// Insert adds a contact, and the record if there is none. shm.ErrNoMemory leaves everything as it was.
+// Insert adds a contact, and the record if there is none. It leaves the reserve of shared memory alone: only what is registered already is refreshed from it
+// (Update). shm.ErrReserve or shm.ErrNoMemory leaves everything as it was.
 func (l *Locked) Insert(c *Contact) error {
 	d := l.d
-	o, err := d.make(c)
+	o, err := d.make(c, d.m.a.AllocUnreserved)
 	if err != nil {
 		return err
 	}
 	if l.off == 0 {
-		r, err := d.m.a.Alloc(int(recordSize)+len(l.aor), d.m.tagRecord)
+		r, err := d.m.a.AllocUnreserved(int(recordSize)+len(l.aor), d.m.tagRecord)
 		if err != nil {
 			d.m.a.Free(o)
 			return err
@@ -183,12 +184,12 @@ func (l *Locked) Insert(c *Contact) error {
 }
 
 // make allocates and fills a contact.
-func (d *Domain) make(c *Contact) (shm.Off, error) {
+func (d *Domain) make(c *Contact, alloc func(int, shm.Tag) (shm.Off, error)) (shm.Off, error) {
 	n := int(contactSize)
 	for _, p := range c.texts() {
 		n += len(*p)
 	}
-	o, err := d.m.a.Alloc(n, d.m.tagContact)
+	o, err := alloc(n, d.m.tagContact)
 	if err != nil {
 		return 0, err
 	}
@@ -236,7 +237,7 @@ func (l *Locked) unlink(o shm.Off) {
 // Update replaces a contact; it keeps its place unless its q has changed.
 func (l *Locked) Update(r Ref, c *Contact) error {
 	d := l.d
-	o, err := d.make(c)
+	o, err := d.make(c, d.m.a.Alloc)
 	if err != nil {
 		return err
 	}

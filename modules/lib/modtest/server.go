@@ -84,6 +84,7 @@ func Load(t testing.TB, cfg string) (*Server, error) {
 	}
 	t.Cleanup(s.close)
 	p.Arena = s.Arena
+	s.Arena.SetReserve(par.ShmReserve)
 	s.Host = &modules.Host{
 		Proc: p, Main: true, RunDir: t.TempDir(), User: -1, Group: -1, Commands: &modules.Commands{}, Cfg: noCfg{},
 		Loop: func(f func()) { s.wire.waiting = append(s.wire.waiting, f) },
