@@ -17,12 +17,12 @@ type Msg struct {
 	Buf         []byte
 	Line        FirstLine
 	Hdrs        []Hdr
-	HdrEnd      uint32        // behind the last header field, where the empty line begins: append_hf puts text there
-	BodyOff     uint32        // behind the empty line; len(Buf) if there is none
-	Lenient     bool          // sip_parser_mode=0: duplicates of single-occurrence fields keep the first
-	HTTPReplies bool          // http_reply_parse=yes: "HTTP/1.1 200 OK" is a reply
-	first, last [NumHdr]int32 // index in Hdrs + 1, 0 if absent
-	bad         Err           // what stopped the walk over header fields behind the mandatory ones
+	HdrEnd      uint32         // behind the last header field, where the empty line begins: append_hf puts text there
+	BodyOff     uint32         // behind the empty line; len(Buf) if there is none
+	Lenient     bool           // sip_parser_mode=0: duplicates of single-occurrence fields keep the first
+	HTTPReplies bool           // http_reply_parse=yes: "HTTP/1.1 200 OK" is a reply
+	first, last [NumHdr]uint16 // index in Hdrs + 1, 0 if absent
+	bad         Err            // what stopped the walk over header fields behind the mandatory ones
 	noEOH       bool
 	done        uint16 // bit per value below: it has been parsed
 	errs        [nVals]Err
@@ -57,8 +57,8 @@ func (m *Msg) Parse(buf []byte) Err {
 	}
 	m.Buf = buf
 	m.Hdrs = m.Hdrs[:0]
-	m.first = [NumHdr]int32{}
-	m.last = [NumHdr]int32{}
+	m.first = [NumHdr]uint16{}
+	m.last = [NumHdr]uint16{}
 	m.bad, m.noEOH, m.done = OK, true, 0
 	m.clen = -1
 	m.via2.Whole.Len = 0
@@ -162,16 +162,20 @@ func (m *Msg) scan(buf []byte, i int) Err {
 				return ErrHeader
 			}
 		}
+		if len(hdrs) == math.MaxUint16 {
+			m.Hdrs = hdrs
+			return ErrTooBig
+		}
 		h.Next = -1
 		hdrs = append(hdrs, h)
 		x := int32(len(hdrs))
 		t := h.Type
 		prev := m.last[t]
-		m.last[t] = x
+		m.last[t] = uint16(x)
 		if prev != 0 {
 			hdrs[prev-1].Next = x - 1
 		} else {
-			m.first[t] = x
+			m.first[t] = uint16(x)
 		}
 		var e Err
 		switch t {

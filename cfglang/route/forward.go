@@ -250,7 +250,7 @@ func (c *Ctx) forward(t Target) error {
 	}
 	d.Flags = c.FwdFlags
 	d.Conn = c.Main.OTCPID
-	md5hex, e := edit.BranchMD5(&c.Msg)
+	md5hex, e := edit.BranchMD5(&c.Msg, c.P.Host.Buffer())
 	if e != sipparse.OK {
 		return ErrBuild
 	}

@@ -12,7 +12,7 @@ type Memory interface {
 
 // firstSize is what a Ctx has of its own, on Go's heap. It holds what an ordinary INVITE needs, with a copy of the message, and most of what a suspended script
 // takes: more here is less scripts in the same memory.
-const firstSize = 2688
+const firstSize = 1792
 
 // chunkSize is the unit of growth, out of private memory. A Ctx keeps one.
 const chunkSize = 8192

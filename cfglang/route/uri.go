@@ -116,7 +116,7 @@ func (c *Ctx) SetRURIPart(p URIPart, val []byte) error {
 	if tel && p == PartPort {
 		return errURIType
 	}
-	out := c.Scratch.Tail(MaxURI + 64)
+	out := c.Scratch.Tail(min(len(b)+len(val), MaxURI) + 64)
 	if out == nil {
 		return ErrNoMemory
 	}

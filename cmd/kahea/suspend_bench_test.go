@@ -70,7 +70,7 @@ route[WAIT] {
 }
 `
 
-// bigINVITE is an INVITE as phones send them, with SDP: 1.1 KB.
+// bigINVITE is an INVITE as phones send them, with SDP.
 func bigINVITE() []byte {
 	sdp := "v=0\r\no=- 8000 8000 IN IP4 192.0.2.10\r\ns=-\r\nc=IN IP4 192.0.2.10\r\nt=0 0\r\nm=audio 11780 RTP/AVP 9 8 0 101\r\n" +
 		"a=rtpmap:9 G722/8000\r\na=rtpmap:8 PCMA/8000\r\na=rtpmap:0 PCMU/8000\r\na=rtpmap:101 telephone-event/8000\r\na=fmtp:101 0-15\r\na=ptime:20\r\na=sendrecv\r\n"

@@ -252,7 +252,7 @@ func (m *mod) newTransaction(c *route.Ctx) (t *cell, found bool, err error) {
 		t.fromTag = toSpan(f.Tag)
 	}
 	t.ruri = toSpan(msg.Line.URI)
-	if t.md5, e = edit.BranchMD5(msg); e != sipparse.OK {
+	if t.md5, e = edit.BranchMD5(msg, m.scratch); e != sipparse.OK {
 		// From or another part of it can not be read: tm relays such a request all the same, unlike forward()
 		fill := fmt.Appendf(nil, "%032x", uint64(hash)<<32|uint64(t.label))
 		copy(t.md5[:], fill)

@@ -142,6 +142,7 @@ func (m *mod) Setup(h *modules.Host) error {
 	}
 	m.tag = route.NewTagPrefix(route.TMSignature, h.Net.Sockets[0], '-')
 	m.auto100 = []byte(m.par.auto100Reason)
+	m.scratch = make([]byte, 0, 2048)
 	h.Timer(kindCell, m.onCellTimer)
 	h.Timer(kindBranch, m.onBranchTimer)
 	h.Timer(kindCancel, m.onCancelTimer)

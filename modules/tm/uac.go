@@ -161,47 +161,74 @@ func (m *mod) saveAVPs(c *route.Ctx, t *cell) error {
 	return m.storeOf(mayDip(c, t), &t.avps, &t.avpsLen, m.scratch, m.tagState)
 }
 
-// addBranch resolves, runs the branch route, builds the request as it will leave, and hangs it on the transaction, unsent.
+// view is what a branch's route and building see of the message in the place of what the script has set.
+type view struct {
+	newURI, dstURI, path []byte
+	main                 route.BranchAttrs
+	rr                   route.RecordRoute
+}
+
+// change puts the branch's in the place of the script's. Inlined, its copies would be part of the stack that waits.
+//
+//go:noinline
+func (v *view) change(c *route.Ctx, uri, dstURI, path []byte, attrs *route.BranchAttrs) {
+	v.newURI, v.dstURI, v.path = c.NewURI, c.DstURI, c.Path
+	v.main = c.Main
+	v.rr = c.RR
+	c.Main = *attrs
+	c.DstURI, c.Path = dstURI, path
+	c.UseRURI(uri)
+}
+
+//go:noinline
+func (v *view) restore(c *route.Ctx) {
+	c.DstURI, c.Path = v.dstURI, v.path
+	c.Main = v.main
+	c.RR = v.rr
+	c.UseRURI(v.newURI)
+}
+
+// addBranch resolves, runs the branch route, builds the request as it will leave, and hangs it on the transaction, unsent. A script may wait in the branch route and
+// for a name, so what is built is built in functions of their own: their frames are not part of the stack that waits.
 func (m *mod) addBranch(c *route.Ctx, o shm.Off, t *cell, uri, dstURI, path []byte, attrs *route.BranchAttrs, forced *route.Target) error {
 	index := int(t.n)
 	if index >= c.P.Par.MaxBranches {
 		c.Logf(log.Err, "tm", "max_branches (%d) reached", c.P.Par.MaxBranches)
 		return errNoBranch
 	}
-	// the branch route, and building, see this branch's URI and attributes
-	oldURI, oldDst, oldPath, oldMain, oldRR := c.NewURI, c.DstURI, c.Path, c.Main, c.RR
-	c.Main = *attrs
-	c.DstURI, c.Path = dstURI, path
-	c.UseRURI(uri)
-	restore := func() {
-		c.DstURI, c.Path, c.Main, c.RR = oldDst, oldPath, oldMain, oldRR
-		c.UseRURI(oldURI)
-	}
+	var old view
+	old.change(c, uri, dstURI, path, attrs)
+	var saved *edit.List
+	dropped := false
 	if t.onBranch != 0 {
 		if r := c.P.Prog.ByID(t.onBranch); r != nil {
-			saved := m.edits(c)
+			saved = m.edits(c)
 			oldBranch := c.TransBranch
 			c.TransBranch = index
 			code, flow := c.RunTop(r, route.InBranch)
 			c.TransBranch = oldBranch
-			old := restore
-			restore = func() { c.Edits.CopyFrom(saved); m.giveEdits(saved); old() }
-			if flow&route.FlowDrop != 0 && code == 0 {
-				restore()
-				return errDropped
-			}
+			dropped = flow&route.FlowDrop != 0 && code == 0
 		}
 	}
-	defer restore()
+	err := errDropped
+	if !dropped {
+		err = m.resolveBranch(c, o, t, index, forced)
+	}
+	if saved != nil {
+		c.Edits.CopyFrom(saved)
+		m.giveEdits(saved)
+	}
+	old.restore(c)
+	return err
+}
+
+// resolveBranch finds where the branch goes, which may take a while, and builds it.
+func (m *mod) resolveBranch(c *route.Ctx, o shm.Off, t *cell, index int, forced *route.Target) error {
 	var target route.Target
 	var err error
-	switch {
-	case forced != nil:
+	if forced != nil {
 		target = *forced
-	default:
-		target, err = c.NextHop()
-	}
-	if err != nil {
+	} else if target, err = c.NextHop(); err != nil {
 		return err
 	}
 	d, err := c.Resolve(target, c.Main.ForceSock)
@@ -209,9 +236,16 @@ func (m *mod) addBranch(c *route.Ctx, o shm.Off, t *cell, uri, dstURI, path []by
 		return err
 	}
 	d.Flags, d.Conn = c.FwdFlags, c.Main.OTCPID
+	return m.hangBranch(c, o, t, index, &d)
+}
+
+// hangBranch builds the request as it leaves to d and hangs it on the transaction.
+//
+//go:noinline
+func (m *mod) hangBranch(c *route.Ctx, o shm.Off, t *cell, index int, d *route.Dest) error {
 	id := edit.AppendBranch(c.Scratch.Tail(64), t.hash, t.md5[:], uint32(index))
 	id = c.Scratch.Keep(id)
-	buf, err := c.AppendRequest(c.P.Host.Buffer(), &d, c.NewURI, c.Path, id)
+	buf, err := c.AppendRequest(c.P.Host.Buffer(), d, c.NewURI, c.Path, id)
 	if err != nil {
 		return err
 	}
@@ -223,7 +257,7 @@ func (m *mod) addBranch(c *route.Ctx, o shm.Off, t *cell, uri, dstURI, path []by
 	clear(block[:branchSize])
 	copy(block[branchSize:], buf)
 	b := m.branch(bo)
-	b.cell, b.to, b.bufLen = o, toDest(&d), uint32(len(buf))
+	b.cell, b.to, b.bufLen = o, toDest(d), uint32(len(buf))
 	b.flags, b.bflags, b.otcp = brUnsent, c.Main.Flags, c.Main.OTCPID
 	b.uri = ruriSpan(buf)
 	if d.Proto != sipparse.UDP {

@@ -22,7 +22,7 @@ func TestAllocs(t *testing.T) {
 		t.Fatal(e)
 	}
 	dst := make([]byte, 0, 4096)
-	branch := make([]byte, 0, 100)
+	branch, room := make([]byte, 0, 100), make([]byte, 0, 2048)
 	host, rr, reason, tag, server, to := []byte("127.0.0.1"), []byte("Record-Route: <sip:x;lr>\r\n"), []byte("OK"), []byte("t"), []byte("Server: x"), []byte("To: <sip:x>\r\n")
 	recv := Received{Src: goldenSrc, ForceRPort: true}
 	var l, l2 List
@@ -34,7 +34,7 @@ func TestAllocs(t *testing.T) {
 			l.Reset()
 			l.InsertBefore(m.Hdrs[0].Off, rr, sipparse.HdrRecordRoute)
 			hash, _ := BranchHash(&m)
-			md5, _ := BranchMD5(&m)
+			md5, _ := BranchMD5(&m, room)
 			branch = AppendBranch(branch[:0], hash, md5[:], 0)
 			if _, e := AppendRequest(dst, &m, &l, &RequestOpts{Recv: recv, Via: &ViaOpts{Proto: sipparse.UDP, Host: host, Branch: branch}}); e != sipparse.OK {
 				t.Fatal(e)

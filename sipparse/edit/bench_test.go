@@ -21,12 +21,13 @@ func BenchmarkBuild(b *testing.B) {
 	b.Run("msg=invite/out=request", func(b *testing.B) {
 		var l List
 		var branch [100]byte
+		var room [2048]byte
 		b.ReportAllocs()
 		for b.Loop() {
 			l.Reset()
 			l.InsertBefore(m.Hdrs[0].Off, rr, sipparse.HdrRecordRoute)
 			hash, _ := BranchHash(&m)
-			md5, _ := BranchMD5(&m)
+			md5, _ := BranchMD5(&m, room[:])
 			AppendRequest(dst, &m, &l, &RequestOpts{Recv: recv, Via: &ViaOpts{Proto: sipparse.UDP, Host: host, Branch: AppendBranch(branch[:0], hash, md5[:], 0)}})
 		}
 	})

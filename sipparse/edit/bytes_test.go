@@ -60,7 +60,7 @@ func TestBytes(t *testing.T) {
 					e = m.Mandatory()
 				}
 				if e == sipparse.OK && m.Line.IsSIP {
-					if _, e = BranchMD5(&m); e == sipparse.OK {
+					if _, e = BranchMD5(&m, nil); e == sipparse.OK {
 						fwd = '+'
 					}
 					if _, e2 := AppendReply(nil, &m, nil, &ReplyOpts{Code: 200, Recv: recv, ToTag: []byte("x")}); e2 == sipparse.OK {

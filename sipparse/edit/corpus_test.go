@@ -65,7 +65,7 @@ func TestCorpus(t *testing.T) {
 				r := recv
 				var l List
 				hash, _ := BranchHash(&m)
-				md5, _ := BranchMD5(&m)
+				md5, _ := BranchMD5(&m, nil)
 				via := ViaOpts{Proto: sipparse.UDP, Host: []byte("127.0.0.1"), Port: 5671, Branch: AppendBranch(nil, hash, md5[:], 0)}
 				if fwd, e = AppendRequest(nil, &m, &l, &RequestOpts{Via: &via, Recv: r}); e != sipparse.OK {
 					fwd = nil

@@ -143,7 +143,7 @@ func build(t *testing.T, c *goldenCase) []byte {
 		}
 		return out
 	}
-	hex, e := BranchMD5(&m)
+	hex, e := BranchMD5(&m, nil)
 	if e != sipparse.OK {
 		t.Logf("branch: %v", e)
 		return nil

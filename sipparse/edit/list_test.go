@@ -201,7 +201,7 @@ func FuzzBuild(f *testing.F) {
 		AppendReply(nil, &m, &l, &ReplyOpts{Code: 200, Recv: recv, ToTag: []byte("t")})
 		AppendLocalACK(nil, &m, []byte("t: x"))
 		AppendLocalCANCEL(nil, &m, nil, nil)
-		BranchMD5(&m)
+		BranchMD5(&m, nil)
 	})
 }
 

@@ -84,8 +84,8 @@ func BranchHash(m *sipparse.Msg) (uint32, sipparse.Err) {
 const branchSlots = 1 << 16
 
 // BranchMD5 is char_msg_val of Kamailio: md5 hex over From tag, To tag (not for INVITE/ACK/CANCEL), Call-ID, R-URI as received, CSeq number, top Via host, port text, branch.
-// It allocates only if these are longer than 2 kB together.
-func BranchMD5(m *sipparse.Msg) (hex [32]byte, e sipparse.Err) {
+// They are put together in the capacity of room; if that is too small, it allocates.
+func BranchMD5(m *sipparse.Msg, room []byte) (hex [32]byte, e sipparse.Err) {
 	from, e := m.From()
 	if e != sipparse.OK {
 		return hex, e
@@ -102,7 +102,6 @@ func BranchMD5(m *sipparse.Msg) (hex [32]byte, e sipparse.Err) {
 	if e != sipparse.OK {
 		return hex, e
 	}
-	var room [2048]byte
 	b := append(room[:0], m.Bytes(from.Tag)...)
 	if m.Method()&(sipparse.INVITE|sipparse.ACK|sipparse.CANCEL) == 0 {
 		b = append(b, m.Bytes(to.Tag)...)
