@@ -450,6 +450,7 @@ func (t *tcpWorker) record(r *record, b []byte) {
 	case recSend:
 		t.queue(tc, b, r.Flags)
 	case recClose:
+		t.flush() // what was sent before
 		t.end(tc, nil)
 	}
 }

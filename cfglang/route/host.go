@@ -37,6 +37,8 @@ type Host interface {
 	Resolve(host []byte, v6 bool) (addr netip.Addr, known bool, lookup func() (netip.Addr, error))
 	// AddAlias makes a TCP connection reachable at its peer's address with another port too.
 	AddAlias(conn uint32, port uint16) error
+	// CloseConn closes a TCP connection when what was sent over it so far is written.
+	CloseConn(conn uint32) error
 	// Now is the time of the current wake-up, unix nanoseconds.
 	Now() int64
 	// Ticks is the timer clock: 1/16 s, the same in all processes.

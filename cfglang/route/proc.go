@@ -39,6 +39,9 @@ type Proc struct {
 	Unavailable []func(c *Ctx, reason []byte) bool
 	// Absorbed is told of a retransmission of the request in c, whose script waits.
 	Absorbed []func(c *Ctx)
+	// Suspending is told of a request of the wire whose script is about to wait: the process may die before it goes on, so nothing may be held for it in shared memory
+	// that a successor does not find. Woken is told when it goes on.
+	Suspending, Woken []func(c *Ctx)
 	// SendFailed is told of a message that could not be sent after Host.Send had taken it (a connect that was refused); b is valid during the call.
 	SendFailed []func(b []byte)
 

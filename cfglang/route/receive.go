@@ -148,6 +148,11 @@ func (p *Proc) end(c *Ctx) {
 	if c.listed {
 		p.waiting.remove(c)
 	}
+	if c.waited && c.code < 0 && c.Recv.Proto != sipparse.UDP { // Receive has returned long ago
+		if err := p.Host.CloseConn(c.Recv.Conn); err != nil {
+			c.Logf(log.Debug, "<core>", "after a negative result of the script: %v", err)
+		}
+	}
 	if c.release != nil {
 		c.release()
 	}

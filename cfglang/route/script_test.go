@@ -15,8 +15,10 @@ import (
 // loop is a Host whose awaited functions run when the test says so.
 type loop struct{ waiting []func() }
 
-func (l *loop) Buffer() []byte                { return nil }
-func (l *loop) Send(Dest, []byte) error       { return nil }
+func (l *loop) Buffer() []byte          { return nil }
+func (l *loop) Send(Dest, []byte) error { return nil }
+func (l *loop) CloseConn(uint32) error  { return nil }
+
 func (l *loop) AddAlias(uint32, uint16) error { return nil }
 func (l *loop) Now() int64                    { return 0 }
 func (l *loop) Ticks() uint64                 { return 0 }

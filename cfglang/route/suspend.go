@@ -93,6 +93,12 @@ func (c *Ctx) maySuspend() bool {
 // suspend makes the script one that waits; what it returns wakes it, on the loop. The caller sees to it that it is called, then calls wait.
 func (c *Ctx) suspend() (wake func()) {
 	p, co := c.P, c.co
+	c.waited = c.wire
+	if c.wire && c.IsRequest() {
+		for _, f := range p.Suspending {
+			f(c)
+		}
+	}
 	p.Runner.Suspended++
 	p.waits(1)
 	if c.keep != nil {
@@ -121,7 +127,13 @@ func (c *Ctx) wait() {
 	c.co.yield(false)
 	saved := c.saved
 	c.saved = nil
-	c.P.Vars.restore(c, saved)
+	p := c.P
+	p.Vars.restore(c, saved)
+	if c.wire && c.IsRequest() {
+		for _, f := range p.Woken {
+			f(c)
+		}
+	}
 }
 
 // waits keeps count of the scripts that wait where a successor of this process finds it.

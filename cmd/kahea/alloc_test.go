@@ -37,7 +37,9 @@ func (b *bench) Send(_ route.Dest, m []byte) error {
 	return nil
 }
 
-func (b *bench) Await(wait, done func())       { wait(); done() }
+func (b *bench) Await(wait, done func()) { wait(); done() }
+func (b *bench) CloseConn(uint32) error  { return nil }
+
 func (b *bench) AddAlias(uint32, uint16) error { return nil }
 func (b *bench) Now() int64                    { return b.now }
 func (b *bench) Ticks() uint64                 { return b.ticks }

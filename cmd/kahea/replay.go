@@ -285,6 +285,8 @@ func (r *replay) Resolve(host []byte, v6 bool) (netip.Addr, bool, func() (netip.
 	return (&wire{names: r.names}).Resolve(host, v6)
 }
 
+func (r *replay) CloseConn(uint32) error { return nil }
+
 func (r *replay) AddAlias(uint32, uint16) error { return nil }
 func (r *replay) Now() int64                    { return time.Now().UnixNano() }
 func (r *replay) Ticks() uint64                 { return uint64(time.Since(r.started) / (time.Second / 16)) }

@@ -3,6 +3,8 @@ package main
 import (
 	"bytes"
 	"fmt"
+	"io"
+	"net"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -11,6 +13,7 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 
 	"kahea/modules"
 	"kahea/modules/lib/rpc"
@@ -568,4 +571,117 @@ func ackTo(invite, to []byte) []byte {
 	}
 	l[0] = "ACK" + strings.TrimPrefix(l[0], "INVITE")
 	return []byte(strings.Join(l, "\r\n") + "\r\nContent-Length: 0\r\n\r\n")
+}
+
+// TestSuspendedNegative: a script that ends with a negative code closes its TCP connection behind what it has answered, whether it has waited or not.
+func TestSuspendedNegative(t *testing.T) {
+	s := startSuspend(t, `
+route[TEST] {
+	route(GATE);
+	sl_send_reply("200", "OK");
+	if (method=="MESSAGE") return -1;
+}
+`)
+	s.open(1)
+	for _, tc := range []struct {
+		name, method string
+		n            int
+		open         bool
+	}{
+		{"at once", "MESSAGE", 1, false},
+		{"waited", "MESSAGE", 2, false},
+		{"waited, not negative", "INFO", 3, true},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			c, err := net.Dial("tcp4", s.addr)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer c.Close()
+			if err := c.SetDeadline(time.Now().Add(patience)); err != nil {
+				t.Fatal(err)
+			}
+			p := &peer{to: s.addr, local: c.LocalAddr().String()}
+			if _, err := c.Write(numbered(p, tc.method, tc.n, 0)); err != nil {
+				t.Fatal(err)
+			}
+			if tc.n > 1 {
+				s.wantStat("core", "suspended", 1)
+				s.open(tc.n)
+			}
+			if tc.open { // what is sent now is answered
+				s.wantStat("core", "suspended", 0)
+				if _, err := c.Write(numbered(p, "MESSAGE", 1, 0)); err != nil {
+					t.Fatal(err)
+				}
+			}
+			b, err := io.ReadAll(c)
+			if err != nil {
+				t.Errorf("the connection was not closed: %v", err)
+			}
+			want := 1
+			if tc.open {
+				want = 2
+			}
+			if n := bytes.Count(b, []byte("SIP/2.0 200 OK\r\n")); n != want {
+				t.Errorf("%d answers before the end of the connection, want %d:\n%s", n, want, b)
+			}
+		})
+	}
+	s.end()
+}
+
+// TestSuspendedFound kills a worker while the script of an ACK waits that has found its transaction: that ends all the same.
+func TestSuspendedFound(t *testing.T) {
+	s := startSuspend(t, `
+route[TEST] {
+	if (method=="ACK") {
+		if (t_lookup_request()) xlog("L_ERR", "found\n");
+		route(GATE);
+		if (t_lookup_request()) xlog("L_ERR", "found again\n");
+		else xlog("L_ERR", "gone\n");
+		t_check_trans();
+		exit;
+	}
+	t_newtran();
+	t_reply("486", "Busy");
+}
+`)
+	a := newPeer(t, "udp", "a", s.addr)
+	ack := func(n int) {
+		t.Helper()
+		i := numbered(a, "INVITE", n, 0)
+		if err := a.send(i); err != nil {
+			t.Fatal(err)
+		}
+		m, err := a.next()
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, to, _ := bytes.Cut(m, []byte("\r\nTo: "))
+		to, _, _ = bytes.Cut(to, []byte("\r\n"))
+		x := bytes.Replace(ackTo(i, to), []byte("\r\nContent-Length"), fmt.Appendf(nil, "\r\nX-N: %d\r\nContent-Length", n), 1)
+		if err := a.send(x); err != nil {
+			t.Fatal(err)
+		}
+		s.logged("found")
+		s.wantStat("core", "suspended", 1)
+	}
+	ack(1)
+	s.open(1)
+	s.logged("found again")
+	s.wantStat("core", "suspended", 0)
+	ack(2)
+	worker := 0
+	for pid, name := range s.pids {
+		if strings.Contains(name, "udp receiver") {
+			worker = pid
+		}
+	}
+	if err := syscall.Kill(worker, syscall.SIGKILL); err != nil {
+		t.Fatal(err)
+	}
+	s.wantStat("core", "suspended_lost", 1)
+	s.wantStat("tmx", "inuse_transactions", 0)
+	s.end()
 }

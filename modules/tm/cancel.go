@@ -41,8 +41,7 @@ func (m *mod) relayCancel(c *route.Ctx, forced *route.Target) int {
 		}
 		return m.forward(c, t, forced)
 	}
-	it := m.cell(inv)
-	defer m.unref(inv, it)
+	m.unref(inv, m.cell(inv)) // newTransaction may wait
 	t, found, err := m.newTransaction(c)
 	if err != nil {
 		c.SetError(route.Status(err))
@@ -52,6 +51,12 @@ func (m *mod) relayCancel(c *route.Ctx, forced *route.Target) int {
 		m.retransmit(t)
 		return 0
 	}
+	if inv, _ = m.find(&c.Msg, true); inv == 0 {
+		m.replyLocal(c, c.Trans, t, 200, cancelNothing)
+		return 1
+	}
+	it := m.cell(inv)
+	defer m.unref(inv, it)
 	m.a.Lock(&it.mu)
 	it.flags |= flagCanceled
 	m.a.Unlock(&it.mu)

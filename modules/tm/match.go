@@ -224,6 +224,10 @@ func (m *mod) newTransaction(c *route.Ctx) (t *cell, found bool, err error) {
 	if _, _, ok := c.ParsedRURI(); !ok { // also when it goes to $du
 		return nil, false, route.ErrBadURI
 	}
+	up, ok := c.ReplyDest() // the script may wait for a name: nothing is held yet
+	if !ok {
+		return nil, false, route.ErrBadURI
+	}
 	msg := &c.Msg
 	var flags uint32
 	if to, e := msg.To(); msg.Line.Method == sipparse.CANCEL || e == sipparse.OK && to.Tag.Len > 0 {
@@ -270,11 +274,6 @@ func (m *mod) newTransaction(c *route.Ctx) (t *cell, found bool, err error) {
 	t.sock, t.proto, t.conn = int16(c.Recv.Sock.Index), uint8(c.Recv.Proto), c.Recv.Conn
 	if c.Recv.Proto != sipparse.UDP {
 		t.flags |= flagStream
-	}
-	up, ok := c.ReplyDest()
-	if !ok {
-		m.a.Free(o)
-		return nil, false, route.ErrBadURI
 	}
 	t.up = toDest(&up)
 	t.fr, t.frInv, t.retr1, t.retr2 = uint32(m.par.frTimer), uint32(m.par.frInvTimer), uint32(m.par.retr1), uint32(m.par.retr2)

@@ -149,6 +149,7 @@ func (m *mod) Setup(h *modules.Host) error {
 	h.Responses = append(h.Responses, m.response)
 	h.AfterScript = append(h.AfterScript, m.afterScript)
 	h.SendFailed = append(h.SendFailed, m.sendFailed)
+	h.Suspending, h.Woken = append(h.Suspending, m.suspending), append(h.Woken, m.woken)
 	h.Absorbed = append(h.Absorbed, m.absorbed)
 	h.Unavailable = append(h.Unavailable, m.unavailable)
 	return nil

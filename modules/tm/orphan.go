@@ -116,6 +116,24 @@ func (m *mod) replied(t *cell, b *branch) {
 	}
 }
 
+// suspending drops the reference of a request that only found its transaction (an ACK, a retransmission): there is no mark of it, as any number of processes
+// may have found the same one. woken looks it up again; it may be gone then.
+func (m *mod) suspending(c *route.Ctx) {
+	if c.TransState != stateFound {
+		return
+	}
+	o := c.Trans
+	c.Trans, c.TransState, c.Ext[extFound] = 0, stateUnknown, 1
+	m.unref(o, m.cell(o))
+}
+
+func (m *mod) woken(c *route.Ctx) {
+	if c.Ext[extFound] != 0 {
+		c.Ext[extFound] = 0
+		m.lookup(c)
+	}
+}
+
 // absorbed answers the retransmission of a request whose script waits with the last reply, if there is one.
 func (m *mod) absorbed(c *route.Ctx) {
 	if c.TransState == stateNew {

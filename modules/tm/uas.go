@@ -223,3 +223,6 @@ func (m *mod) afterScript(c *route.Ctx) {
 
 // extDelayed is tm's word in Ctx.Ext: not 0 when t_relay failed and the script may answer itself (delayed_reply).
 const extDelayed = 7
+
+// extFound is another one: not 0 while the script waits that has found a transaction (orphan.go).
+const extFound = 4

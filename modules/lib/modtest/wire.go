@@ -41,6 +41,8 @@ func (w *wire) Await(wait, done func()) {
 	w.waiting = append(w.waiting, func() { wait(); done() })
 }
 
+func (w *wire) CloseConn(uint32) error { return nil }
+
 func (w *wire) AddAlias(_ uint32, port uint16) error {
 	w.s.Aliases = append(w.s.Aliases, port)
 	return nil
