@@ -3,6 +3,7 @@ module kahea
 go 1.26.0
 
 require (
+	github.com/BurntSushi/toml v1.6.0
 	github.com/miekg/dns v1.1.73
 	github.com/panjf2000/gnet/v2 v2.9.7
 	github.com/pkg/profile v1.7.0

@@ -32,7 +32,7 @@ type Config struct {
 	SuspendMax    int    // suspend_max: kahea's own
 	SuspendPolicy string // suspend_policy: kahea's own
 	// memory
-	ShmSize    int // MB, 0: built-in
+	ShmSize    int // MB
 	ShmReserve int // percent, shm_reserve: kahea's own
 	// sockets
 	Port           int
@@ -90,7 +90,8 @@ func Defaults(version string) *Config {
 		Debug: 0, LogFacility: "LOG_DAEMON", MemLog: 4, MemDbg: 4, MemSummary: 12, ParserLog: -1,
 		Children: 8, TCPChildren: -1, Fork: true, Workdir: "/", RunDir: "/run/kamailio", OpenFiles: -1, ExitTimeout: 60, Restart: true, ShmReserve: 5,
 		SuspendMax: 10000, SuspendPolicy: "reply",
-		Port: 5060, EnableSCTP: 2, AutoAliases: true, TOS: 16, MaxBuffer: 262144,
+		ShmSize: 64,
+		Port:    5060, EnableSCTP: 2, AutoAliases: true, TOS: 16, MaxBuffer: 262144,
 		TCPLifetime: 120, TCPMaxConns: 2048, TCPConnTimeout: 10, TCPSendTimeout: 10, TCPRdBuf: 16384, TCPConnWQMax: 32768, TCPWQMax: 10485760,
 		TCPCRLFPing: true, TCPKeepalive: true, MsgMaxSize: 32767,
 		ServerSignature: true, ServerHeader: "Server: kahea (" + version + ")", UserAgentHeader: "User-Agent: kahea (" + version + ")",

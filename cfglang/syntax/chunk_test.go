@@ -4,89 +4,28 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"os"
 	"path/filepath"
-	"regexp"
-	"strconv"
 	"strings"
 	"testing"
 
 	"kahea/cfglang/diag"
+	"kahea/cfglang/diag/diagtest"
 )
 
-// TestChunks runs testdata/*.cfg: cases are split by lines of ---; the first line of a case may be a comment that names it. A line
-// that ends in ### "regexp" must have an error there that matches, one that ends in ##~ "regexp" a warning. A missing one, an
-// unexpected one and one at another line fail. The markers are cut off before parsing. A case may bring files: a line of
-// "=== NAME" begins one.
+// TestChunks runs testdata/*.cfg; package diagtest describes their form.
 func TestChunks(t *testing.T) {
 	files, err := filepath.Glob("testdata/*.cfg")
 	if err != nil || len(files) == 0 {
 		t.Fatalf("no testdata: %v", err)
 	}
 	for _, file := range files {
-		data, err := os.ReadFile(file)
-		if err != nil {
-			t.Fatal(err)
-		}
-		lineNo := 1
-		for _, chunk := range strings.Split(string(data), "\n---\n") {
-			lines := strings.Count(chunk, "\n") + 2
-			name := fmt.Sprintf("%s:%d", filepath.Base(file), lineNo)
-			if first, rest, _ := strings.Cut(chunk, "\n"); first == "# no newline at the end" {
-				chunk = "\n" + strings.TrimSuffix(rest, "\n")
-			} else {
-				chunk = strings.TrimSuffix(chunk, "\n") + "\n"
-			}
-			t.Run(name, func(t *testing.T) { runChunk(t, chunk) })
-			lineNo += lines
+		for _, c := range diagtest.Read(t, file, "main.cfg") {
+			t.Run(c.Name, func(t *testing.T) { runChunk(t, c) })
 		}
 	}
 }
 
-var markRE = regexp.MustCompile(`[ \t]*##([#~])((?: *"(?:[^"\\]|\\.)*")+)[ \t]*$`)
-var quotedRE = regexp.MustCompile(`"(?:[^"\\]|\\.)*"`)
-
-type expectation struct {
-	file     string
-	line     int
-	severity diag.Severity
-	re       *regexp.Regexp
-	met      bool
-}
-
-func runChunk(t *testing.T, chunk string) {
-	files := map[string]string{}
-	var want []*expectation
-	name := "main.cfg"
-	for i, part := range strings.Split(chunk, "\n=== ") {
-		if i > 0 {
-			name, part, _ = strings.Cut(part, "\n")
-		}
-		lines := strings.Split(part, "\n")
-		for n, ln := range lines {
-			m := markRE.FindStringSubmatchIndex(ln)
-			if m == nil {
-				continue
-			}
-			sev := diag.Error
-			if ln[m[2]] == '~' {
-				sev = diag.Warning
-			}
-			for _, q := range quotedRE.FindAllString(ln[m[4]:m[5]], -1) {
-				pattern, err := strconv.Unquote(q)
-				if err != nil {
-					t.Fatalf("bad marker %s: %v", q, err)
-				}
-				re, err := regexp.Compile(pattern)
-				if err != nil {
-					t.Fatalf("bad marker %s: %v", q, err)
-				}
-				want = append(want, &expectation{file: name, line: n + 1, severity: sev, re: re})
-			}
-			lines[n] = ln[:m[0]]
-		}
-		files[name] = strings.Join(lines, "\n")
-	}
+func runChunk(t *testing.T, c *diagtest.Case) {
 	o := Options{
 		ModuleDefines: true,
 		Env: func(s string) (string, bool) {
@@ -96,7 +35,7 @@ func runChunk(t *testing.T, chunk string) {
 			return "", false
 		},
 		ReadFile: func(path string) ([]byte, error) {
-			if s, ok := files[path]; ok {
+			if s, ok := c.Files[path]; ok {
 				return []byte(s), nil
 			}
 			return nil, &fs.PathError{Op: "open", Path: path, Err: fs.ErrNotExist}
@@ -104,23 +43,7 @@ func runChunk(t *testing.T, chunk string) {
 	}
 	var d diag.List
 	f := Parse("main.cfg", o, &d)
-	for _, got := range d.All() {
-		found := false
-		for _, w := range want {
-			if !w.met && got.Pos.Src != nil && got.Pos.Src.Name == w.file && got.Pos.Line == w.line && got.Severity == w.severity && w.re.MatchString(got.Summary+"\n"+got.Detail) {
-				w.met, found = true, true
-				break
-			}
-		}
-		if !found {
-			t.Errorf("unexpected %v at %v: %s (%s)", got.Severity, got.Pos, got.Summary, got.Detail)
-		}
-	}
-	for _, w := range want {
-		if !w.met {
-			t.Errorf("%s:%d: no %v that matches %q", w.file, w.line, w.severity, w.re)
-		}
-	}
+	c.Check(t, &d)
 	checkReplay(t, "main.cfg", o, f, &d)
 }
 

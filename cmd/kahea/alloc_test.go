@@ -61,7 +61,7 @@ func newBench(t testing.TB, text []byte) *bench {
 	}
 	o.Debug = -1
 	sl := sealed{Options: o, Name: "bench.cfg", Text: text, UID: -1, GID: -1}
-	c, err := load(o, sl.Name, sl.Text, d)
+	c, err := load(&sl, d)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -66,7 +66,10 @@ func loadMain(o *options, d *diag.List) (*server, error) {
 			return nil, errConfig
 		}
 	}
-	c, err := load(o, sl.Name, sl.Text, d)
+	if err := sl.readTune(); err != nil {
+		return nil, err
+	}
+	c, err := load(&sl, d)
 	if err != nil {
 		return nil, err
 	}

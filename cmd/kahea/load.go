@@ -13,6 +13,7 @@ import (
 	"kahea/cfglang/pv"
 	"kahea/cfglang/route"
 	"kahea/cfglang/syntax"
+	"kahea/cfglang/tune"
 	"kahea/modules"
 )
 
@@ -31,6 +32,7 @@ type config struct {
 	follows string // parameter that was not set and takes another one's value
 	// settings are the module parameters as written, by module.
 	settings map[string][]setting
+	origins  map[string]origin // by "core.NAME" or "MODULE.NAME": where the value comes from
 	runtime  *runtimeConfig
 	diag     *diag.List
 }
@@ -62,13 +64,15 @@ func (o *options) parseOptions() (syntax.Options, error) {
 	return so, nil
 }
 
-// load makes a config out of preprocessed text; everything that is wrong is in the diagnostics.
-func load(o *options, name string, text []byte, d *diag.List) (*config, error) {
+// load makes a config out of the command line, the preprocessed text and the overlay of sl; everything that is wrong is in the diagnostics.
+func load(sl *sealed, d *diag.List) (*config, error) {
+	o := sl.Options
 	so, err := o.parseOptions()
 	if err != nil {
 		return nil, err
 	}
-	c := &config{opts: o, par: core.Defaults(fullVersion()), vars: pv.NewTable(), flags: map[string]int{}, settings: map[string][]setting{}, diag: d}
+	c := &config{opts: o, par: core.Defaults(fullVersion()), vars: pv.NewTable(), flags: map[string]int{}, settings: map[string][]setting{},
+		origins: map[string]origin{}, diag: d}
 	c.table = c.par.Params()
 	c.runtime = newRuntimeConfig(c.table)
 	if err := c.vars.AddVars(core.Vars()); err != nil {
@@ -91,9 +95,12 @@ func load(o *options, name string, text []byte, d *diag.List) (*config, error) {
 		}
 		c.aliases = append(c.aliases, p.Sockets...)
 	}
-	c.file = syntax.ParseText(name, text, so, d)
+	c.file = syntax.ParseText(sl.Name, sl.Text, so, d)
 	for _, it := range c.file.Items {
 		c.item(it)
+	}
+	if sl.TuneName != "" {
+		c.overlay(tune.Parse(sl.TuneName, sl.TuneText, d))
 	}
 	c.overrides()
 	if o.fixed != nil {
@@ -143,21 +150,27 @@ func (c *config) param(p *syntax.Param) {
 		c.noPath(p.Pos)
 		return
 	}
-	row := core.Find(c.table, p.Name)
+	c.coreParam(p.Name, p.Value, p.Pos)
+}
+
+// coreParam sets a global parameter.
+func (c *config) coreParam(name string, value syntax.Value, pos diag.Pos) {
+	row := core.Find(c.table, name)
 	if row == nil {
-		dg := diag.Diagnostic{Pos: p.Pos, EndCol: p.Pos.Col + len(p.Name), Summary: fmt.Sprintf("unknown parameter %q", p.Name)}
-		if core.NotYet(p.Name) {
-			dg.Summary = fmt.Sprintf("parameter %s is not there yet", p.Name)
+		dg := diag.Diagnostic{Pos: pos, EndCol: pos.Col + len(name), Summary: fmt.Sprintf("unknown parameter %q", name)}
+		if core.NotYet(name) {
+			dg.Summary = fmt.Sprintf("parameter %s is not there yet", name)
 			dg.Detail = "Kamailio has it; kahea does not do what it asks for, and does not pretend to"
-		} else if near := c.diag.Nearest(p.Name, core.Names(c.table)); near != "" {
+		} else if near := c.diag.Nearest(name, core.Names(c.table)); near != "" {
 			dg.Detail = fmt.Sprintf("did you mean %q?", near)
 		}
 		c.diag.Add(dg)
 		return
 	}
-	if err := row.Set(p.Value); err != nil {
-		c.diag.Errorf(p.Pos, "%v", err)
+	if err := row.Set(value); err != nil {
+		c.diag.Errorf(pos, "%v", err)
 	}
+	c.origins["core."+row.Name] = origin{pos: pos}
 }
 
 // groupVar sets the variable of a group: a core parameter, a module's, or one that it declares with that.
@@ -172,12 +185,13 @@ func (c *config) groupVar(g *syntax.GroupVar) {
 			t := &c.table[i]
 			if t.Runtime == g.Group && (t.RTName == g.Name || t.RTName == "" && t.Name == g.Name) {
 				err = t.Set(g.Value)
+				c.origins["core."+t.Name] = origin{pos: g.Pos}
 			}
 		}
 	default:
 		for _, l := range c.loaded {
 			if l.Name == g.Group {
-				if err := c.setParam(l, g.Name, g.Value); err != nil {
+				if err := c.setParam(l, g.Name, g.Value, g.Pos); err != nil {
 					c.diag.Errorf(g.Pos, "module %s: %v", l.Name, err)
 				}
 				return
@@ -266,16 +280,8 @@ func (c *config) modParam(p *syntax.ModParam) {
 			continue
 		}
 		found = true
-		if err := c.setParam(l, p.Name, p.Value); err != nil {
-			dg := diag.Diagnostic{Pos: p.NamePos, Summary: fmt.Sprintf("module %s: %v", l.Name, err)}
-			var names []string
-			for i := range l.Table.Params {
-				names = append(names, l.Table.Params[i].Name)
-			}
-			if near := c.diag.Nearest(p.Name, names); near != "" && near != p.Name {
-				dg.Detail = fmt.Sprintf("did you mean %q?", near)
-			}
-			c.diag.Add(dg)
+		if err := c.setParam(l, p.Name, p.Value, p.Pos); err != nil {
+			c.badModParam(l, p.Name, p.NamePos, err)
 		}
 	}
 	if !found {
@@ -284,67 +290,90 @@ func (c *config) modParam(p *syntax.ModParam) {
 	}
 }
 
+func (c *config) badModParam(l modules.Loaded, name string, pos diag.Pos, err error) {
+	dg := diag.Diagnostic{Pos: pos, Summary: fmt.Sprintf("module %s: %v", l.Name, err)}
+	var names []string
+	for i := range l.Table.Params {
+		names = append(names, l.Table.Params[i].Name)
+	}
+	if near := c.diag.Nearest(name, names); near != "" && near != name {
+		dg.Detail = fmt.Sprintf("did you mean %q?", near)
+	}
+	c.diag.Add(dg)
+}
+
 // setParam sets a module's parameter, unless it keeps the value of the start.
-func (c *config) setParam(l modules.Loaded, name string, value syntax.Value) error {
+func (c *config) setParam(l modules.Loaded, name string, value syntax.Value, pos diag.Pos) error {
 	v := modules.Value{Str: value.Str, Int: int(value.Int), IsInt: value.Kind == syntax.IntValue}
 	c.settings[l.Name] = append(c.settings[l.Name], setting{name, v})
+	c.origins[l.Name+"."+name] = origin{pos: pos}
 	if c.opts.fixed.kept(l, name) {
 		return nil
 	}
 	return modules.SetParam(l.Table.Params, name, v)
 }
 
-// overrides applies what the command line wins with (core.md 1.1, pass 4).
+// overrides applies what the command line wins with.
 func (c *config) overrides() {
 	o, p := c.opts, c.par
+	from := func(param, option string) { c.origins["core."+param] = origin{option: option} }
 	if o.DebugSet {
 		p.Debug = o.Debug
+		from("debug", "-d")
 	}
-	if o.Stderr || o.Check {
+	if o.Stderr {
 		p.LogStderr = true
+		from("log_stderror", "-E")
 	}
 	if o.Colour {
 		p.LogColor = true
+		from("log_color", "-e")
 	}
-	str := func(dst *string, v string) {
-		if v != "" {
-			*dst = v
+	for _, s := range []struct {
+		dst           *string
+		v             string
+		param, option string
+	}{
+		{&p.User, o.User, "user", "-u"}, {&p.Group, o.Group, "group", "-g"}, {&p.Chroot, o.Chroot, "chroot", "-t"},
+		{&p.Workdir, o.Workdir, "workdir", "-w"}, {&p.RunDir, o.RunDir, "rundir", "-Y"},
+	} {
+		if s.v != "" {
+			*s.dst = s.v
+			from(s.param, s.option)
 		}
 	}
-	str(&p.User, o.User)
-	str(&p.Group, o.Group)
-	str(&p.Chroot, o.Chroot)
-	str(&p.Workdir, o.Workdir)
-	str(&p.RunDir, o.RunDir)
-	if o.Children > 0 {
-		p.Children = o.Children
-	}
-	if o.set["tcp-children"] {
-		p.TCPChildren = o.TCPWorkers
+	for _, n := range []struct {
+		dst           *int
+		v             int
+		set           bool
+		param, option string
+	}{
+		{&p.Children, o.Children, o.Children > 0, "children", "-n"}, {&p.TCPChildren, o.TCPWorkers, o.set["tcp-children"], "tcp_children", "-N"},
+		{&p.MaxBuffer, o.MaxBuffer, o.MaxBuffer > 0, "maxbuffer", "-b"}, {&p.ShmSize, o.Shm, o.Shm > 0, "shm_mem_size", "-m"},
+	} {
+		if n.set {
+			*n.dst = n.v
+			from(n.param, n.option)
+		}
 	}
 	if p.TCPChildren < 0 {
 		p.TCPChildren, c.follows = p.Children, "tcp_children"
 	}
-	if o.MaxBuffer > 0 {
-		p.MaxBuffer = o.MaxBuffer
-	}
 	if o.NoTCP {
 		p.DisableTCP = true
+		from("disable_tcp", "-T")
 	}
 	switch o.AutoAlias {
 	case "on", "yes":
 		p.AutoAliases = true
+		from("auto_aliases", "-a")
 	case "off", "no":
 		p.AutoAliases = false
+		from("auto_aliases", "-a")
 	}
 	if o.Fork == 1 {
 		p.Fork = false
-	}
-	if o.Shm > 0 {
-		p.ShmSize = o.Shm
-	}
-	if p.ShmSize == 0 {
-		p.ShmSize = defaultShmMB
+		from("fork", "-D")
 	}
 	none := diag.Pos{}
 	if p.EnableTLS {

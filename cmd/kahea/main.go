@@ -28,8 +28,10 @@ func run() int {
 		}
 		return 0
 	}
-	if len(os.Args) > 1 && os.Args[1] == "replay" {
-		return runReplay(os.Args[2:])
+	if len(os.Args) > 1 {
+		if f := commands()[os.Args[1]]; f != nil {
+			return f(os.Args[2:])
+		}
 	}
 	o, err := parseArgs(os.Args[1:], os.Stderr)
 	if err != nil {
@@ -48,4 +50,9 @@ func run() int {
 		fmt.Fprintf(os.Stderr, "ERROR: kahea: %v\n", err)
 	}
 	return code
+}
+
+// commands are the words that stand in the place of the server's options.
+func commands() map[string]func(args []string) int {
+	return map[string]func([]string) int{"replay": runReplay, "check": stdCheck, "doc": stdDoc}
 }

@@ -41,9 +41,11 @@ type options struct {
 	MaxBuffer  int
 	AutoAlias  string
 	Profile    string
+	Tune       string // --tune
 	Help       bool
 	Version    bool
 	set        map[string]bool // short or long names that were given
+	fileArg    bool            // the configuration may stand without -f
 	fixed      *fixed          // of the server that runs, when this is a reload
 }
 
@@ -93,6 +95,7 @@ func (o *options) flags() *pflag.FlagSet {
 	f.StringVarP(&o.PidFile, "pid-file", "P", "", "create a pid file")
 	f.StringVar(&o.Profile, "profile", "", "profile every process: cpu, mem, mutex or trace, with =DIR where to (default ./profiles)")
 	f.StringVarP(&o.Chroot, "chroot", "t", "", "change root to this directory")
+	f.StringVar(&o.Tune, "tune", "", "TOML overlay of the configuration (default: the configuration's name with .toml, if it is there; none: no overlay)")
 	f.BoolVarP(&o.NoTCP, "disable-tcp", "T", false, "no TCP")
 	f.StringVarP(&o.User, "user", "u", "", "run as this user")
 	f.BoolVarP(&o.Version, "version", "v", false, "version (also -V)")
@@ -110,7 +113,10 @@ func (o *options) flags() *pflag.FlagSet {
 
 // parseArgs reads the command line; mistakes are printed to w.
 func parseArgs(args []string, w io.Writer) (*options, error) {
-	o := &options{set: map[string]bool{}}
+	return (&options{set: map[string]bool{}}).parse(args, w)
+}
+
+func (o *options) parse(args []string, w io.Writer) (*options, error) {
 	bad := func(format string, a ...any) (*options, error) {
 		fmt.Fprintf(w, "ERROR: kahea: "+format+"\n", a...)
 		return nil, errUsage
@@ -126,7 +132,9 @@ func parseArgs(args []string, w io.Writer) (*options, error) {
 	if err := f.Parse(args); err != nil {
 		return bad("%v (see -h)", err)
 	}
-	if f.NArg() > 0 {
+	if o.fileArg && o.File == "" && f.NArg() == 1 {
+		o.File = f.Arg(0)
+	} else if f.NArg() > 0 {
 		return bad("unexpected argument %q (see -h)", f.Arg(0))
 	}
 	f.Visit(func(x *pflag.Flag) { o.set[x.Name] = true })

@@ -136,6 +136,9 @@ func (v *live) check() error {
 	if !s.Options.Builtin {
 		args = append(args, "-f", s.Name)
 	}
+	if s.Options.Tune != "" {
+		args = append(args, "--tune", s.Options.Tune)
+	}
 	cmd := exec.Command("/proc/self/exe", args...)
 	cmd.Args[0] = s.Args[0]
 	var out bytes.Buffer

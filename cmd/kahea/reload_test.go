@@ -83,7 +83,7 @@ func TestFixed(t *testing.T) {
 	parse := func(text string, f *fixed) *config {
 		t.Helper()
 		d := &diag.List{}
-		c, err := load(&options{fixed: f}, "test", []byte(text), d)
+		c, err := load(&sealed{Options: &options{fixed: f}, Name: "test", Text: []byte(text)}, d)
 		if err != nil || d.HasErrors() {
 			t.Fatalf("%v %+v", err, d)
 		}

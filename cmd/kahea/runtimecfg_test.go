@@ -12,7 +12,7 @@ import (
 func loadText(t *testing.T, text string) (*config, *diag.List) {
 	t.Helper()
 	d := &diag.List{}
-	c, err := load(&options{}, "test.cfg", []byte(text), d)
+	c, err := load(&sealed{Options: &options{}, Name: "test.cfg", Text: []byte(text)}, d)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -25,6 +25,8 @@ type sealed struct {
 	Args      []string // of the command line, for core.arg
 	Name      string
 	Text      []byte
+	TuneName  string // path of the overlay, "": there is none
+	TuneText  []byte
 	Endpoints []endpoint
 	Aliases   []aliasSpec
 	Shared    uint64 // reactor's shared state
@@ -81,7 +83,7 @@ func newServer(s sealed, c *config, slot int) (*server, error) {
 	if ident == "" {
 		ident = "kahea"
 	}
-	lg := log.New(log.Options{Stderr: c.par.LogStderr, Colour: c.par.LogColor, Ident: ident, Facility: syslog.Priority(fac), Slot: slot}, log.Level(c.par.Debug))
+	lg := log.New(log.Options{Stderr: c.par.LogStderr || s.Options.Check, Colour: c.par.LogColor, Ident: ident, Facility: syslog.Priority(fac), Slot: slot}, log.Level(c.par.Debug))
 	p := &route.Proc{Slot: slot, Net: makeNet(s.Endpoints, s.Aliases), Log: lg, Started: s.Started}
 	v.proc = p
 	par := c.par

@@ -240,7 +240,7 @@ func loadSealed(b []byte, slot int) (*server, *diag.List, error) {
 		return nil, nil, fmt.Errorf("sealed configuration: %w", err)
 	}
 	d := &diag.List{}
-	c, err := load(sl.Options, sl.Name, sl.Text, d)
+	c, err := load(&sl, d)
 	if err != nil {
 		return nil, d, err
 	}
