@@ -20,6 +20,11 @@ func (l *List) Add(d Diagnostic) {
 	if d.Severity == Error {
 		l.errors++
 	}
+	if d.Pos.Def != nil { // who reports knows what the define became, not how long its name is
+		if name := d.Pos.word(); name != "" {
+			d.EndCol = d.Pos.Col + len(name)
+		}
+	}
 	l.all = append(l.all, d)
 }
 
