@@ -54,5 +54,5 @@ func run() int {
 
 // commands are the words that stand in the place of the server's options.
 func commands() map[string]func(args []string) int {
-	return map[string]func([]string) int{"replay": runReplay, "check": stdCheck, "doc": stdDoc}
+	return map[string]func([]string) int{"replay": runReplay, "check": stdCheck, "doc": stdDoc, "fmt": stdFmt}
 }
