@@ -31,6 +31,8 @@ type Config struct {
 	Restart       bool   // restart_children: kahea's own
 	SuspendMax    int    // suspend_max: kahea's own
 	SuspendPolicy string // suspend_policy: kahea's own
+	UDPBatch      int    // udp_batch: kahea's own
+	CPUAffinity   string // cpu_affinity: kahea's own
 	// memory
 	ShmSize    int // MB
 	ShmReserve int // percent, shm_reserve: kahea's own
@@ -89,7 +91,7 @@ func Defaults(version string) *Config {
 	return &Config{
 		Debug: 0, LogFacility: "LOG_DAEMON", MemLog: 4, MemDbg: 4, MemSummary: 12, ParserLog: -1,
 		Children: 8, TCPChildren: -1, Fork: true, Workdir: "/", RunDir: "/run/kamailio", OpenFiles: -1, ExitTimeout: 60, Restart: true, ShmReserve: 5,
-		SuspendMax: 10000, SuspendPolicy: "reply",
+		SuspendMax: 10000, SuspendPolicy: "reply", UDPBatch: 32, CPUAffinity: "off",
 		ShmSize: 64,
 		Port:    5060, EnableSCTP: 2, AutoAliases: true, TOS: 16, MaxBuffer: 262144,
 		TCPLifetime: 120, TCPMaxConns: 2048, TCPConnTimeout: 10, TCPSendTimeout: 10, TCPRdBuf: 16384, TCPConnWQMax: 32768, TCPWQMax: 10485760,

@@ -65,6 +65,8 @@ func (c *Config) Params() []Param {
 		{Name: "restart_children", Fixed: true, Type: Bool, Bool: &c.Restart, Doc: "restart a child that died (kahea's own); no: the server stops, as Kamailio does"},
 		{Name: "suspend_max", Type: Number, Int: &c.SuspendMax, Doc: "scripts of one worker that may wait at a time (kahea's own), 10000; 0: any number"},
 		{Name: "suspend_policy", Type: String, Str: &c.SuspendPolicy, OneOf: []string{"reply", "drop"}, Doc: "what becomes of a message whose script would wait over suspend_max (kahea's own): reply = 503 with Retry-After to a request other than ACK, drop"},
+		{Name: "udp_batch", Fixed: true, Type: Number, Min: 1, Max: 256, Int: &c.UDPBatch, Doc: "datagrams that a UDP worker reads or sends in one system call (kahea's own), 32"},
+		{Name: "cpu_affinity", Fixed: true, Type: String, Str: &c.CPUAffinity, OneOf: []string{"off", "workers"}, Doc: "workers (kahea's own): every UDP and TCP worker stays on one CPU, in turn; off: the kernel's choice"},
 		{Name: "shm_mem_size", Fixed: true, Aliases: []string{"shm", "shm_mem"}, Type: Number, Min: 1, Max: 1 << 24, Int: &c.ShmSize, Doc: "shared memory in MB; -m wins"},
 		{Name: "shm_reserve", Type: Number, Max: 50, Int: &c.ShmReserve, Runtime: "core", Doc: "percent of shared memory that is for what exists already: requests inside dialogs, CANCELs, refreshed contacts (kahea's own), 5"},
 		{Name: "port", Type: Number, Max: 65535, Int: &c.Port, Doc: "port of listeners without one, 5060"},

@@ -347,7 +347,7 @@ func listeners(l []endpoint) []reactor.Listener {
 func (c *config) reactorOptions() reactor.Options {
 	p := c.par
 	return reactor.Options{
-		RcvBuf: p.MaxBuffer, TOS: p.TOS, FreeBind: p.FreeBind != 0, MaxMessage: p.MsgMaxSize,
+		RcvBuf: p.MaxBuffer, Batch: p.UDPBatch, TOS: p.TOS, FreeBind: p.FreeBind != 0, MaxMessage: p.MsgMaxSize,
 		TCPLifetime: p.TCPLifetime, TCPMaxConns: p.TCPMaxConns, TCPConnectTimeout: p.TCPConnTimeout, TCPSendTimeout: p.TCPSendTimeout,
 		TCPRdBuf: p.TCPRdBuf, TCPConnWQMax: p.TCPConnWQMax, TCPWQMax: p.TCPWQMax, TCPAcceptNoCL: p.TCPAcceptNoCL, TCPCRLFPing: p.TCPCRLFPing,
 		TCPNoConnect: p.TCPNoConnect, TCPKeepalive: p.TCPKeepalive,
