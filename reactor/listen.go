@@ -74,6 +74,9 @@ func openUDP(l Listener, o Options) (int, error) {
 	if have, err := unix.GetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_RCVBUF); err == nil && have < o.RcvBuf {
 		s.opt("receive buffer", unix.SOL_SOCKET, unix.SO_RCVBUF, o.RcvBuf)
 	}
+	if have, err := unix.GetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_SNDBUF); err == nil && have < o.SndBuf {
+		s.opt("send buffer", unix.SOL_SOCKET, unix.SO_SNDBUF, o.SndBuf)
+	}
 	// a busy worker waits in recvmmsg itself; every other call on the socket says MSG_DONTWAIT
 	if s.err == nil {
 		tv := unix.NsecToTimeval(recvWait)

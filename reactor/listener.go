@@ -18,6 +18,7 @@ type Listener struct {
 // Options are the core parameters that concern sockets.
 type Options struct {
 	RcvBuf     int // maxbuffer, bytes asked for by SO_RCVBUF when the system's default is smaller; 0: the system's default
+	SndBuf     int // maxsndbuffer, the same for SO_SNDBUF
 	TOS        int // 0: untouched
 	FreeBind   bool
 	Batch      int   // datagrams a recvmmsg/sendmmsg (tuning key), default 32, at most 256

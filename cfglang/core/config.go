@@ -47,6 +47,7 @@ type Config struct {
 	AdvPort        int
 	TOS            int
 	MaxBuffer      int
+	MaxSndBuf      int
 	FreeBind       int
 	TCPLifetime    int
 	TCPMaxConns    int
@@ -93,7 +94,7 @@ func Defaults(version string) *Config {
 		Children: 8, TCPChildren: -1, Fork: true, Workdir: "/", RunDir: "/run/kamailio", OpenFiles: -1, ExitTimeout: 60, Restart: true, ShmReserve: 5,
 		SuspendMax: 10000, SuspendPolicy: "reply", UDPBatch: 32, CPUAffinity: "off",
 		ShmSize: 64,
-		Port:    5060, EnableSCTP: 2, AutoAliases: true, TOS: 16, MaxBuffer: 262144,
+		Port:    5060, EnableSCTP: 2, AutoAliases: true, TOS: 16, MaxBuffer: 262144, MaxSndBuf: 262144,
 		TCPLifetime: 120, TCPMaxConns: 2048, TCPConnTimeout: 10, TCPSendTimeout: 10, TCPRdBuf: 16384, TCPConnWQMax: 32768, TCPWQMax: 10485760,
 		TCPCRLFPing: true, TCPKeepalive: true, MsgMaxSize: 32767,
 		ServerSignature: true, ServerHeader: "Server: kahea (" + version + ")", UserAgentHeader: "User-Agent: kahea (" + version + ")",

@@ -80,6 +80,7 @@ func (c *Config) Params() []Param {
 		{Name: "advertised_port", Type: Number, Max: 65535, Int: &c.AdvPort, Doc: "port in Via instead of the socket's"},
 		{Name: "tos", Fixed: true, Type: Number, Max: 255, Int: &c.TOS, Doc: "IP type of service, 16"},
 		{Name: "maxbuffer", Fixed: true, Type: Number, Int: &c.MaxBuffer, Doc: "ceiling of the UDP receive buffer in bytes, 262144"},
+		{Name: "maxsndbuffer", Fixed: true, Type: Number, Int: &c.MaxSndBuf, Doc: "ceiling of the UDP send buffer in bytes, 262144"},
 		{Name: "ip_free_bind", Fixed: true, Aliases: []string{"ipfreebind", "ip_nonlocal_bind"}, Type: Integer, Int: &c.FreeBind, Doc: "bind addresses that this host does not have"},
 		{Name: "tcp_connection_lifetime", Type: Integer, Int: &c.TCPLifetime, Runtime: "tcp", RTName: "connection_lifetime", Doc: "seconds until an idle connection is closed, 120"},
 		{Name: "tcp_max_connections", Fixed: true, Type: Number, Min: 1, Int: &c.TCPMaxConns, Runtime: "tcp", RTName: "max_connections", Doc: "limit of connections, 2048"},
@@ -114,7 +115,7 @@ func (c *Config) Params() []Param {
 // notYet are parameters of Kamailio that kahea does not have yet: an error of their own kind, so that nobody takes them for a slip of
 // the pen.
 var notYet = strings.Fields(`tls_port_no advertised_socket mhomed bind_ipv6_link_local ipv6_hex_style pmtu_discovery mcast mcast_loopback mcast_ttl
-maxsndbuffer udp_mtu udp_mtu_try_proto udp4_raw udp4_raw_mtu udp4_raw_ttl udp_receiver_mode udp_accept_proxy dns rev_dns dns_rev_via
+udp_mtu udp_mtu_try_proto udp4_raw udp4_raw_mtu udp4_raw_ttl udp_receiver_mode udp_accept_proxy dns rev_dns dns_rev_via
 uri_host_extra_chars hdr_name_extra_chars xavp_via_params xavp_via_fields xavp_via_reply_params tcp_accept_aliases tcp_accept_unique
 tcp_connection_match tls_max_connections tcp_source_ipv4 tcp_source_ipv6 tcp_fd_cache tcp_async tcp_buf_write tcp_wq_blk_size tcp_defer_accept
 tcp_delayed_ack tcp_syncnt tcp_linger2 tcp_keepidle tcp_keepintvl tcp_keepcnt tcp_accept_hep3 tcp_accept_haproxy tcp_accept_protocols tcp_accept_protos

@@ -356,3 +356,18 @@ func beginsWithMarker(s string) bool {
 	_, ok = parseMarker(ln)
 	return ok && full
 }
+
+// WithoutMarks is the text of Preprocess without its marker lines: what --cfg-print shows.
+func WithoutMarks(text []byte) []byte {
+	var out []byte
+	for ln := range bytes.Lines(text) {
+		if after, ok := bytes.CutPrefix(ln, []byte("#!kahea")); ok && len(after) > 0 && after[0] == ':' {
+			if n := len(out); n > 1 && out[n-1] == '\n' && out[n-2] == '\n' {
+				out = out[:n-1] // the newline before a marker belongs to it
+			}
+			continue
+		}
+		out = append(out, ln...)
+	}
+	return out
+}

@@ -45,26 +45,9 @@ func runMain(o *options) (code int, err error) {
 
 // loadMain reads and checks everything without touching the system: what -c does.
 func loadMain(o *options, d *diag.List) (*server, error) {
-	so, err := o.parseOptions()
-	if err != nil {
-		return nil, err
-	}
 	sl := sealed{Options: o, Args: os.Args, UID: -1, GID: -1}
-	if o.Builtin {
-		sl.Name, sl.Text = "default-cfg", defaultConfig
-	} else {
-		sl.Name = o.File
-		if sl.Name == "" {
-			sl.Name = defaultFile
-			if _, err := os.Stat(sl.Name); err != nil {
-				return nil, fmt.Errorf("no -f FILE and %w; --default-cfg runs kahea's own default configuration", err)
-			}
-		}
-		sl.Name = absolute(sl.Name)
-		sl.Text = syntax.Preprocess(sl.Name, so, d)
-		if d.HasErrors() {
-			return nil, errConfig
-		}
+	if err := sl.readConfig(d); err != nil {
+		return nil, err
 	}
 	if err := sl.readTune(); err != nil {
 		return nil, err
@@ -90,6 +73,32 @@ func loadMain(o *options, d *diag.List) (*server, error) {
 		return nil, err
 	}
 	return s, s.setup()
+}
+
+// readConfig reads the configuration and preprocesses it. Mistakes in it are errConfig.
+func (s *sealed) readConfig(d *diag.List) error {
+	o := s.Options
+	if o.Builtin {
+		s.Name, s.Text = "default-cfg", defaultConfig
+		return nil
+	}
+	so, err := o.parseOptions()
+	if err != nil {
+		return err
+	}
+	s.Name = o.File
+	if s.Name == "" {
+		s.Name = defaultFile
+		if _, err := os.Stat(s.Name); err != nil {
+			return fmt.Errorf("no -f FILE and %w; --default-cfg runs kahea's own default configuration", err)
+		}
+	}
+	s.Name = absolute(s.Name)
+	s.Text = syntax.Preprocess(s.Name, so, d)
+	if d.HasErrors() {
+		return errConfig
+	}
+	return nil
 }
 
 // start makes shared memory, runs the modules' Init, opens what must be opened as root, starts the children and waits.
@@ -347,7 +356,7 @@ func listeners(l []endpoint) []reactor.Listener {
 func (c *config) reactorOptions() reactor.Options {
 	p := c.par
 	return reactor.Options{
-		RcvBuf: p.MaxBuffer, Batch: p.UDPBatch, TOS: p.TOS, FreeBind: p.FreeBind != 0, MaxMessage: p.MsgMaxSize,
+		RcvBuf: p.MaxBuffer, SndBuf: p.MaxSndBuf, Batch: p.UDPBatch, TOS: p.TOS, FreeBind: p.FreeBind != 0, MaxMessage: p.MsgMaxSize,
 		TCPLifetime: p.TCPLifetime, TCPMaxConns: p.TCPMaxConns, TCPConnectTimeout: p.TCPConnTimeout, TCPSendTimeout: p.TCPSendTimeout,
 		TCPRdBuf: p.TCPRdBuf, TCPConnWQMax: p.TCPConnWQMax, TCPWQMax: p.TCPWQMax, TCPAcceptNoCL: p.TCPAcceptNoCL, TCPCRLFPing: p.TCPCRLFPing,
 		TCPNoConnect: p.TCPNoConnect, TCPKeepalive: p.TCPKeepalive,

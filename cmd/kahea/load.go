@@ -5,6 +5,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"strconv"
 	"strings"
 
 	"kahea/cfglang/compile"
@@ -45,7 +46,7 @@ type listenSpec struct {
 
 // parseOptions are what the command line adds to the text.
 func (o *options) parseOptions() (syntax.Options, error) {
-	so := syntax.Options{Env: os.LookupEnv, ModuleDefines: true}
+	so := syntax.Options{Env: os.LookupEnv, ModuleDefines: true, Subst: o.Subst, SubstDef: o.SubstDef, SubstDefs: o.SubstDefs}
 	pre := func(name, val string) {
 		so.Defines = append(so.Defines, syntax.Define{Name: name, Value: val, HasValue: val != "", Predefined: true})
 	}
@@ -80,6 +81,17 @@ func load(sl *sealed, d *diag.List) (*config, error) {
 	}
 	if o.ModPath != "" {
 		c.noPath(diag.Pos{})
+	}
+	for _, n := range o.noMeaning() {
+		d.Add(diag.Diagnostic{Severity: diag.Notice, Summary: n})
+	}
+	for _, m := range o.LoadModule {
+		c.loadModule(&syntax.LoadModule{Name: m})
+	}
+	for _, m := range o.ModParam {
+		if err := c.modParamArg(m); err != nil {
+			return nil, err
+		}
 	}
 	for _, l := range o.Listen {
 		p, err := syntax.ParseListenArg(l)
@@ -302,6 +314,29 @@ func (c *config) badModParam(l modules.Loaded, name string, pos diag.Pos, err er
 	c.diag.Add(dg)
 }
 
+// modParamArg obeys --modparam module:name:type:value.
+func (c *config) modParamArg(arg string) error {
+	f := strings.SplitN(arg, ":", 4)
+	if len(f) != 4 || f[0] == "" || f[1] == "" {
+		return fmt.Errorf("--modparam %s: want module:name:s:text or module:name:i:number", arg)
+	}
+	p := &syntax.ModParam{Module: regexp.QuoteMeta(f[0]), Name: f[1], Value: syntax.Value{Kind: syntax.StrValue, Str: f[3]}}
+	switch f[2] {
+	case "s":
+	case "i":
+		n, err := strconv.ParseInt(f[3], 10, 32)
+		if err != nil {
+			return fmt.Errorf("--modparam %s: %q is no number", arg, f[3])
+		}
+		p.Value = syntax.Value{Kind: syntax.IntValue, Int: n}
+	default:
+		return fmt.Errorf("--modparam %s: the type is %q, want s or i", arg, f[2])
+	}
+	c.modParam(p)
+	c.origins[f[0]+"."+f[1]] = origin{option: "--modparam"}
+	return nil
+}
+
 // setParam sets a module's parameter, unless it keeps the value of the start.
 func (c *config) setParam(l modules.Loaded, name string, value syntax.Value, pos diag.Pos) error {
 	v := modules.Value{Str: value.Str, Int: int(value.Int), IsInt: value.Kind == syntax.IntValue}
@@ -350,11 +385,16 @@ func (c *config) overrides() {
 	}{
 		{&p.Children, o.Children, o.Children > 0, "children", "-n"}, {&p.TCPChildren, o.TCPWorkers, o.set["tcp-children"], "tcp_children", "-N"},
 		{&p.MaxBuffer, o.MaxBuffer, o.MaxBuffer > 0, "maxbuffer", "-b"}, {&p.ShmSize, o.Shm, o.Shm > 0, "shm_mem_size", "-m"},
+		{&p.MaxSndBuf, o.MaxSndBuf, o.MaxSndBuf > 0, "maxsndbuffer", "-B"}, {&p.ServerID, o.ServerID, o.set["server-id"], "server_id", "--server-id"},
 	} {
 		if n.set {
 			*n.dst = n.v
 			from(n.param, n.option)
 		}
+	}
+	if o.CheckVia {
+		p.CheckVia = true
+		from("check_via", "-K")
 	}
 	if p.TCPChildren < 0 {
 		p.TCPChildren, c.follows = p.Children, "tcp_children"

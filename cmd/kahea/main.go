@@ -44,6 +44,11 @@ func run() int {
 	case o.Version:
 		printVersion(os.Stdout)
 		return 0
+	case o.Internals:
+		printInternals(os.Stdout)
+		return 0
+	case o.CfgPrint:
+		return printConfig(o, os.Stdout, os.Stderr)
 	}
 	code, err := runMain(o)
 	if err != nil {

@@ -49,6 +49,14 @@ func printVersion(w io.Writer) {
 	fmt.Fprintf(w, "compiled with %s\n", runtime.Version())
 }
 
+// printInternals is -I.
+func printInternals(w io.Writer) {
+	fmt.Fprintf(w, "Print out of kahea internals\n  Version: kahea %s\n  Default config: %s\n  Default run dir: %s\n  Modules: built in\n", fullVersion(), defaultFile, defaultRunDir)
+	fmt.Fprintf(w, "  Compile flags: %s\n  MAX_RECV_BUFFER_SIZE=262144\n  MAX_URI_SIZE=1024\n  BUF_SIZE=65535\n", compileFlags())
+	fmt.Fprintf(w, "  DEFAULT PKG_SIZE=%dMB\n  DEFAULT SHM_SIZE=%dMB\n  TCP poll methods: epoll_lt, epoll_et\n", defaultPkgMB, defaultShmMB)
+	fmt.Fprintf(w, "  Source code revision ID: %s\n  Compiled with: %s\n  Compiled architecture: %s\n", revision(), runtime.Version(), runtime.GOARCH)
+}
+
 func printHelp(w io.Writer, o *options) {
 	fmt.Fprintf(w, "version: kahea %s\nUsage: kahea [options]\nOptions:\n", fullVersion())
 	fmt.Fprint(w, o.flags().FlagUsagesWrapped(100))
