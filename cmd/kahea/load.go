@@ -181,6 +181,8 @@ func (c *config) coreParam(name string, value syntax.Value, pos diag.Pos) {
 	}
 	if err := row.Set(value); err != nil {
 		c.diag.Errorf(pos, "%v", err)
+	} else if row.Void != "" && c.origins["core."+row.Name] == (origin{}) {
+		c.diag.Add(diag.Diagnostic{Severity: diag.Notice, Pos: pos, EndCol: pos.Col + len(name), Summary: fmt.Sprintf("%s changes nothing here: %s", name, row.Void)})
 	}
 	c.origins["core."+row.Name] = origin{pos: pos}
 }
