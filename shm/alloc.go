@@ -245,6 +245,13 @@ func (a *Arena) Free(o Off) {
 	a.unlockHeap()
 }
 
+// FreeAt is Free of the block at *at, which lies in the arena and is 0 from the very instant in which the block is free: who finds it not 0 after a death can free it.
+func (a *Arena) FreeAt(at *Off) {
+	a.lockHeap()
+	a.freeLocked(*at, at)
+	a.unlockHeap()
+}
+
 // freeLocked is Free under the allocator's lock. When at is not nil, *at holds o and is 0 from the instant in which the block is free.
 func (a *Arena) freeLocked(o Off, at *Off) {
 	u := uint32(o/unit) - 1

@@ -31,7 +31,12 @@ func TestNoGoAllocations(t *testing.T) {
 		{"TryLock", func() { a.TryLock(m); a.Unlock(m) }},
 		{"Table", func() { tb.Lock(a, 1); tb.Insert(a, 1, e); tb.Remove(a, e); tb.Unlock(a, 1) }},
 		{"Arm and Disarm", func() { w.Arm(a, o, now+500, 1); Disarm(a, o) }},
-		{"Advance", func() { w.Arm(a, o, now+500, 1); now += 600; w.Advance(a, now, func(Off, Kind) { n++ }); w.NextDue(a) }},
+		{"Advance", func() {
+			w.Arm(a, o, now+500, 1)
+			now += 600
+			w.Advance(a, now, func(Off, Kind, int) { n++ })
+			w.NextDue(a)
+		}},
 		{"Add", func() { c.Add(k, 1) }},
 		{"Put and Get", func() { ring.Put(a, x, y); ring.Get(a, func(rec []byte) { n += len(rec) }) }},
 		{"Swap.Get", func() { swap.Get(key, &row) }},

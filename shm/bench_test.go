@@ -143,7 +143,7 @@ func BenchmarkWheel(b *testing.B) {
 	})
 	b.Run("advance/idle", func(b *testing.B) {
 		for b.Loop() {
-			w.Advance(a, now, func(Off, Kind) {})
+			w.Advance(a, now, func(Off, Kind, int) {})
 		}
 	})
 	b.Run("nextdue", func(b *testing.B) {
@@ -155,7 +155,7 @@ func BenchmarkWheel(b *testing.B) {
 		fired := 0
 		for fired < b.N {
 			now++
-			fired += w.Advance(a, now, func(o Off, k Kind) { w.Arm(a, o, now+500+uint64(o>>6)%5000, k) })
+			fired += w.Advance(a, now, func(o Off, k Kind, _ int) { w.Arm(a, o, now+500+uint64(o>>6)%5000, k) })
 		}
 	})
 }

@@ -197,7 +197,7 @@ func hammer(a *Arena, seed uint64, n int) {
 	buf := []byte(strings.Repeat("x", 300))
 	now := uint64(0)
 	fired := 0
-	fire := func(Off, Kind) { fired++ } // the node may be gone: nothing holds it
+	fire := func(Off, Kind, int) { fired++ } // the node may be gone: nothing holds it
 	for ; n != 0; n-- {
 		switch b := r.IntN(worldBuckets); r.IntN(12) {
 		case 0, 1, 2: // a new node with a body

@@ -47,7 +47,8 @@
 // back links, counts, bitmaps) is rebuilt from it by the next owner of the lock. Alloc and Free note the block that they work on; a block
 // whose Alloc did not return is free after the repair, and so is one whose Free did not return. A block that was handed out and not yet
 // stored anywhere dies with its process: it stays allocated, visible in the ledger under its tag.
-// A timer stays on its wheel until the moment before its handler is called. A handler that was running when its process died is not run again.
+// A timer stays on its wheel until the moment before its handler is called, and is noted there until the handler has done its work: one that was running
+// when its process died is run again by the successor, which is told how often that has happened (Wheel.Advance).
 // A ring's record is there when Put returned; the reader's record is dropped after its callback, so a reader's successor sees it again.
 // Main must call ReleaseLocksOf for a dead process's slot before it gives the slot to another. That also frees what the process was building or reading of
 // a swap table, unless the locks that this takes are held by another dead process: then that one's ReleaseLocksOf does it.

@@ -110,7 +110,7 @@ func stepOps(swap *Swap[pair]) []stepOp {
 	}
 	advance := func(now uint64) func(*Arena, *stepWorld) {
 		return func(a *Arena, w *stepWorld) {
-			Wheel{w.wheels[0]}.Advance(a, now, func(Off, Kind) { w.fired++ })
+			Wheel{w.wheels[0]}.Advance(a, now, func(Off, Kind, int) { w.fired++ })
 		}
 	}
 	put := func(n int) func(*Arena, *stepWorld) {
@@ -212,6 +212,7 @@ type stepper struct {
 	last []byte
 	copy []byte
 	fd   int
+	kept int // of the last die: timers that are armed, whose handler is run again, or whose handler has been called
 }
 
 func newStepper(t *testing.T, a *Arena, role string) *stepper {
@@ -268,6 +269,7 @@ func (s *stepper) step(op stepOp) {
 	copy(s.last, s.a.mem)
 	before := s.die(op.name, -1)
 	after := before
+	kept := s.kept
 	changes := 0
 	for n := 0; ; n++ {
 		if err := unix.PtraceSingleStep(s.pid); err != nil {
@@ -282,6 +284,9 @@ func (s *stepper) step(op stepOp) {
 		changes++
 		copy(s.last, s.a.mem)
 		after = s.die(op.name, n)
+		if s.kept < kept && strings.HasPrefix(op.name, "advance") {
+			s.t.Errorf("%s, after instruction %d: a timer is lost", op.name, n)
+		}
 		for _, c := range []struct {
 			name             string
 			before, now, end int
@@ -340,11 +345,20 @@ func (s *stepper) die(name string, n int) (c stepCounts) {
 	for _, o := range w.wheels {
 		c.timers += Wheel{o}.Len(b)
 	}
-	if c.timers > 0 { // what is repaired must also fire
-		fired := 0
+	s.kept = c.timers + int(w.fired)
+	{ // what is repaired must also fire, and the one whose handler ran must do so again
+		fired, again := 0, 0
 		for _, o := range w.wheels {
 			last := uint64(0)
-			fired += Wheel{o}.Advance(b, 1<<63, func(o Off, _ Kind) {
+			fired += Wheel{o}.Advance(b, 1<<63, func(o Off, _ Kind, deaths int) {
+				if deaths > 0 {
+					if !b.timer(o).Idle() || deaths > 1 {
+						s.t.Errorf("%s, after instruction %d: the handler that ran is run again for a timer that is armed, or after %d deaths", name, n, deaths)
+					}
+					s.kept++
+					again++
+					return
+				}
 				e := b.timer(o).Expires()
 				if e < last {
 					s.t.Errorf("%s, after instruction %d: tick %d fired after %d", name, n, e, last)
@@ -352,7 +366,7 @@ func (s *stepper) die(name string, n int) (c stepCounts) {
 				last = e
 			})
 		}
-		if fired != c.timers {
+		if fired -= again; fired != c.timers {
 			s.t.Errorf("%s, after instruction %d: %d of %d timers fired", name, n, fired, c.timers)
 		}
 	}

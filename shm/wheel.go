@@ -50,13 +50,20 @@ type wheelHead struct {
 	moving Off    // timer that an unfinished change works on
 	expire uint64 // what moving is armed with, when the change is Arm
 	kind   uint16
-	arming uint16 // 1: the change is Arm
-	_      uint32
+	arming uint16 // the change: 0 none of the others, changeArm, changeFire
+	deaths uint16 // of processes in the handler of firing
+	fkind  uint16
+	firing Off                 // timer whose handler runs, or ran when the process died; 0: none
 	words  [wheelLevels]uint64 // bit i: list i of the level is not empty
 	lists  [listLate + 1]wheelList
 }
 
 type wheelList struct{ head, tail Off }
+
+const (
+	changeArm  = 1 + iota // moving is put on the wheel
+	changeFire            // moving is taken off and noted in firing
+)
 
 const (
 	wheelHeadSize = unsafe.Sizeof(wheelHead{})
@@ -150,7 +157,7 @@ func (w Wheel) Arm(a *Arena, o Off, expires uint64, k Kind) (wasIdle bool) {
 		ok := t.on() == on
 		if ok {
 			// Noted on w first: killed from here to the end, t is repaired to be on one of the two.
-			h.arming, h.kind, h.expire, h.moving = 1, uint16(k), expires, o
+			h.arming, h.kind, h.expire, h.moving = changeArm, uint16(k), expires, o
 			x.take(a, hx, o, t)
 			ok = w.arm(a, h, o, t, expires, k)
 		}
@@ -164,7 +171,7 @@ func (w Wheel) Arm(a *Arena, o Off, expires uint64, k Kind) (wasIdle bool) {
 
 // arm puts t, idle or on w itself, on w; false when another process was faster to put it on another wheel.
 func (w Wheel) arm(a *Arena, h *wheelHead, o Off, t *Timer, expires uint64, k Kind) bool {
-	h.arming, h.kind, h.expire, h.moving = 1, uint16(k), expires, o
+	h.arming, h.kind, h.expire, h.moving = changeArm, uint16(k), expires, o
 	if t.on() == w.off {
 		h.unlink(a, t)
 	} else if atomic.CompareAndSwapUint64((*uint64)(&t.wheel), 0, uint64(w.off)) {
@@ -208,6 +215,17 @@ func Disarm(a *Arena, o Off) bool {
 // take makes t idle.
 func (w Wheel) take(a *Arena, h *wheelHead, o Off, t *Timer) {
 	h.arming, h.moving = 0, o
+	w.taken(a, h, t)
+}
+
+// takeToFire is take; from the instant in which t is idle it is the one whose handler runs.
+func (w Wheel) takeToFire(a *Arena, h *wheelHead, o Off, t *Timer) {
+	h.arming, h.moving = changeFire, o
+	h.fkind, h.deaths, h.firing = t.kind, 0, o
+	w.taken(a, h, t)
+}
+
+func (w Wheel) taken(a *Arena, h *wheelHead, t *Timer) {
 	h.unlink(a, t)
 	h.count--
 	t.setWheel(0)
@@ -282,10 +300,27 @@ func (h *wheelHead) event() (tick uint64, list int) {
 // Only the wheel's worker calls it. Timers that had been armed for a tick already reached come first, in the order of arming. A timer that
 // fire arms for a tick up to now fires in this same call, unless the wheel has already reached that tick: then it waits for the next Advance,
 // so that Advance ends.
-func (w Wheel) Advance(a *Arena, now uint64, fire func(o Off, k Kind)) (fired int) {
+//
+// A timer whose handler ran when the process died, and had not called Fired, comes first of all, with the number of processes that have died in it by now;
+// for the others deaths is 0. Whether it is armed again by then is the handler's to look at.
+func (w Wheel) Advance(a *Arena, now uint64, fire func(o Off, k Kind, deaths int)) (fired int) {
 	h := w.head(a)
+	if h.firing != 0 {
+		w.lock(a) // which repairs what the dead one was at
+		o, k := h.firing, Kind(h.fkind)
+		if o != 0 {
+			h.deaths++
+		}
+		deaths := int(h.deaths)
+		a.Unlock(&h.lock)
+		if o != 0 {
+			fire(o, k, deaths)
+			w.Fired(a)
+			fired++
+		}
+	}
 	if now < atomic.LoadUint64(&h.next) {
-		return 0
+		return fired
 	}
 	h = w.lock(a)
 	h.relist(a, listLate)
@@ -296,9 +331,10 @@ func (w Wheel) Advance(a *Arena, now uint64, fire func(o Off, k Kind)) (fired in
 		}
 		t := a.timer(o)
 		k := Kind(t.kind)
-		w.take(a, h, o, t)
+		w.takeToFire(a, h, o, t)
 		a.Unlock(&h.lock)
-		fire(o, k)
+		fire(o, k, 0)
+		w.Fired(a)
 		fired++
 		w.lock(a)
 	}
@@ -308,6 +344,16 @@ func (w Wheel) Advance(a *Arena, now uint64, fire func(o Off, k Kind)) (fired in
 	h.setNext()
 	a.Unlock(&h.lock)
 	return fired
+}
+
+// Fired says that the handler that runs has done what it had to: if the process dies now, it is not run again. A handler calls it before it gives up what keeps its
+// timer's memory; Advance calls it behind every handler. Only the wheel's worker calls it.
+func (w Wheel) Fired(a *Arena) { atomic.StoreUint64((*uint64)(&w.head(a).firing), 0) }
+
+// Firing is the timer whose handler runs and has not called Fired; ok is false when there is none. For the wheel's worker.
+func (w Wheel) Firing(a *Arena) (o Off, k Kind, ok bool) {
+	h := w.head(a)
+	return h.firing, Kind(h.fkind), h.firing != 0
 }
 
 func (h *wheelHead) setNext() {
@@ -391,14 +437,17 @@ func (w Wheel) repair(a *Arena, h *wheelHead) {
 	}
 	if o := h.moving; o != 0 && !found {
 		t := a.timer(o)
-		if on := t.on(); on == w.off || on == 0 && h.arming != 0 {
+		if on := t.on(); on == w.off || on == 0 && h.arming == changeArm {
 			t.setWheel(w.off)
-			if h.arming != 0 {
+			if h.arming == changeArm {
 				t.expires, t.kind = h.expire, h.kind
 			}
 			h.link(a, h.home(t.expires), o, t)
 			h.count++
 		}
+	}
+	if h.arming == changeFire && h.moving != 0 && a.timer(h.moving).on() == w.off {
+		h.firing = 0 // its handler has not begun: it stands on the wheel again
 	}
 	// Lists of now's own digit, which the owner was about to distribute.
 	for level := 1; level < wheelLevels; level++ {

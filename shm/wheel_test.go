@@ -77,7 +77,7 @@ func TestWheelRandom(t *testing.T) {
 				}
 			}
 			slices.Sort(want)
-			n := w.Advance(a, now, func(o Off, k Kind) {
+			n := w.Advance(a, now, func(o Off, k Kind, _ int) {
 				e, ok := armed[o]
 				if !ok || e > now || k != Kind(e%1000) || !a.timer(o).Idle() || a.timer(o).Expires() != e {
 					t.Fatalf("fired kind %d, armed %v for %d, now %d", k, ok, e, now)
@@ -106,7 +106,7 @@ func TestWheelFireMayArm(t *testing.T) {
 	w.Arm(a, ts[0], 110, 1)
 	w.Arm(a, ts[1], 120, 2)
 	var fired []Kind
-	n := w.Advance(a, 200, func(o Off, k Kind) {
+	n := w.Advance(a, 200, func(o Off, k Kind, _ int) {
 		fired = append(fired, k)
 		switch k {
 		case 1:
@@ -135,7 +135,7 @@ func TestWheelFireMayArm(t *testing.T) {
 		t.Errorf("next due is %d, %v", tick, ok)
 	}
 	fired = nil
-	w.Advance(a, 200, func(o Off, k Kind) { fired = append(fired, k) })
+	w.Advance(a, 200, func(o Off, k Kind, _ int) { fired = append(fired, k) })
 	if !slices.Equal(fired, []Kind{4}) {
 		t.Errorf("fired %v", fired)
 	}
@@ -157,10 +157,10 @@ func TestWheelMove(t *testing.T) {
 			t.Errorf("lengths are %d and %d", w[i].Len(a), w[1-i].Len(a))
 		}
 		sound(t, a)
-		if n := w[i].Advance(a, 100, func(Off, Kind) {}); n != 0 {
+		if n := w[i].Advance(a, 100, func(Off, Kind, int) {}); n != 0 {
 			t.Error("fired on the wheel that it left")
 		}
-		if n := w[1-i].Advance(a, 100, func(Off, Kind) {}); n != 1 {
+		if n := w[1-i].Advance(a, 100, func(Off, Kind, int) {}); n != 1 {
 			t.Error("did not fire on the wheel that it moved to")
 		}
 	}
@@ -172,36 +172,88 @@ func TestWheelMove(t *testing.T) {
 	}
 }
 
-// TestWheelDeath stops Advance in the middle, as a death would, and wants the rest to fire in the next.
+// dies calls Advance and dies in the handler when it panics: what a process's death leaves.
+func dies(t *testing.T, a *Arena, w Wheel, now uint64, fire func(o Off, k Kind, deaths int)) {
+	t.Helper()
+	func() {
+		defer func() { recover() }()
+		w.Advance(a, now, fire)
+	}()
+	w.head(a).lock.word = lockDead
+	sound(t, a)
+}
+
+// TestWheelDeath stops Advance in the middle, as a death would, and wants the handler that ran to be run again, and the rest to fire in the next.
 func TestWheelDeath(t *testing.T) {
 	a := newTest(t, 1<<20, TLSF)
 	w := must(NewWheel(a, 0, 0))
-	ts := newTimers(a, 200)
-	for i, o := range ts {
+	for i, o := range newTimers(a, 200) {
 		w.Arm(a, o, uint64(i*37), Kind(i))
 	}
 	var got []Kind
+	dead := Kind(0xffff)
 	for len(got) < 200 {
 		before := len(got)
-		func() {
-			defer func() { recover() }()
-			w.Advance(a, 10000, func(o Off, k Kind) {
-				got = append(got, k)
-				if len(got)%7 == 0 {
-					panic("dead")
-				}
-			})
-		}()
+		dies(t, a, w, 10000, func(o Off, k Kind, deaths int) {
+			if again := dead != 0xffff; again != (deaths == 1) || again && dead != k {
+				t.Fatalf("kind %d fired with %d deaths; died before in %d", k, deaths, dead)
+			}
+			if dead = 0xffff; deaths > 0 {
+				return
+			}
+			got = append(got, k)
+			if len(got)%7 == 0 {
+				dead = k
+				panic("dead")
+			}
+		})
 		if len(got) == before {
 			t.Fatalf("nothing fired after %d", before)
 		}
-		w.head(a).lock.word = lockDead
-		sound(t, a)
 	}
 	for i, k := range got {
 		if int(k) != i {
 			t.Fatalf("fired as number %d: %d", i, k)
 		}
+	}
+}
+
+// TestWheelDeaths: the deaths in one handler are counted until it returns, or has called Fired; an armed timer stays armed meanwhile.
+func TestWheelDeaths(t *testing.T) {
+	a := newTest(t, 1<<20, TLSF)
+	w := must(NewWheel(a, 0, 0))
+	ts := newTimers(a, 2)
+	w.Arm(a, ts[0], 1, 5)
+	w.Arm(a, ts[1], 1, 6)
+	var got []int
+	for range 3 {
+		dies(t, a, w, 1, func(o Off, k Kind, deaths int) {
+			if at, kind, ok := w.Firing(a); !ok || at != o || kind != k || k != 5 {
+				t.Fatalf("firing is %#x of kind %d (%v) in the handler of kind %d", at, kind, ok, k)
+			}
+			got = append(got, deaths)
+			w.Arm(a, o, 10, 7)
+			panic("dead")
+		})
+	}
+	dies(t, a, w, 1, func(o Off, k Kind, deaths int) {
+		got = append(got, deaths)
+		if k == 6 {
+			w.Fired(a)
+			panic("dead")
+		}
+	})
+	w.Advance(a, 20, func(o Off, k Kind, deaths int) {
+		if k != 7 {
+			t.Errorf("kind %d fired", k)
+		}
+		got = append(got, deaths)
+	})
+	if !slices.Equal(got, []int{0, 1, 2, 3, 0, 0}) {
+		t.Errorf("deaths were %v", got)
+	}
+	if _, _, ok := w.Firing(a); ok {
+		t.Error("a handler runs for ever")
 	}
 }
 
@@ -255,7 +307,7 @@ func TestWheelRepair(t *testing.T) {
 			sound(t, a)
 			fired := uint64(0)
 			for now := uint64(1); now < 1000; now++ {
-				s.w.Advance(a, now, func(o Off, _ Kind) {
+				s.w.Advance(a, now, func(o Off, _ Kind, _ int) {
 					if o == s.o {
 						fired = now
 					}

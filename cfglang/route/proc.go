@@ -48,7 +48,8 @@ type Proc struct {
 	// RecordRoute makes the Record-Route lines of a request that leaves by the socket out (module rr).
 	RecordRoute func(c *Ctx, out *Socket) []byte
 
-	timers     [64]func(o shm.Off)
+	timers     [64]TimerHandler
+	fired      func(o shm.Off, k shm.Kind, deaths int) // bound once
 	free       []*Ctx
 	msgID      uint32
 	body, done func(c *Ctx)
@@ -91,28 +92,13 @@ type CoreStats struct {
 	BadURIs, UnsupportedMethods, BadMsgHdr                                                               shm.Counter
 	Suspended, SuspendRefused, SuspendAbsorbed, SuspendedLost                                            shm.Counter
 	Panics                                                                                               shm.Counter
+	TimerPanics, TimersResumed, TimersQuarantined                                                        shm.Counter
 	Methods                                                                                              [16]shm.Counter // rcv_requests_invite ... by bit of Method
 	ReplyClass                                                                                           [7]shm.Counter  // rcv_replies_1xx ...
 	Reply18x                                                                                             shm.Counter
 	ReplyCodes                                                                                           [len(statCodes)]shm.Counter      // rcv_replies_401 ...
 	ReplyMethods                                                                                         [7][len(statMethods)]shm.Counter // rcv_replies_2xx_invite ... by class
 }
-
-// Timer registers the handler of a timer kind; every process registers the same kinds. It panics on a kind in use, which is a
-// programming error.
-func (p *Proc) Timer(k shm.Kind, f func(o shm.Off)) {
-	if p.timers[k] != nil {
-		panic("route: timer kind registered twice")
-	}
-	p.timers[k] = f
-}
-
-// Advance fires the timers that are due.
-func (p *Proc) Advance(now uint64) {
-	p.Wheel.Advance(p.Arena, now, p.fire)
-}
-
-func (p *Proc) fire(o shm.Off, k shm.Kind) { p.timers[k](o) }
 
 // Count adds one to a counter.
 func (p *Proc) Count(k shm.Counter) { p.Counts.Add(k, 1) }

@@ -24,7 +24,7 @@ func (s *CoreStats) StatNames() []struct {
 		{"bad_URIs_rcvd", &s.BadURIs}, {"unsupported_methods", &s.UnsupportedMethods}, {"bad_msg_hdr", &s.BadMsgHdr},
 		{"rcv_replies_18x", &s.Reply18x},
 		{"suspended", &s.Suspended}, {"suspend_refused", &s.SuspendRefused}, {"suspend_absorbed", &s.SuspendAbsorbed}, {"suspended_lost", &s.SuspendedLost},
-		{"script_panics", &s.Panics},
+		{"script_panics", &s.Panics}, {"timer_panics", &s.TimerPanics}, {"timers_resumed", &s.TimersResumed}, {"timers_quarantined", &s.TimersQuarantined},
 	}
 	for i := range 15 {
 		l = append(l, row{"rcv_requests_" + strings.ToLower(sipparse.Method(1<<i).String()), &s.Methods[i]})

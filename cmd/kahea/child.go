@@ -220,6 +220,7 @@ func (s *server) wheel() error {
 		return err
 	}
 	ws := ref.Get(s.arena)
+	s.mark = &ws.Beat[s.proc.Slot]
 	if off := ws.At[s.proc.Slot]; off != 0 {
 		s.proc.Wheel, err = shm.OpenWheel(s.arena, off)
 		return err
@@ -231,7 +232,8 @@ func (s *server) wheel() error {
 	return err
 }
 
-// wheels is the root of all processes' timing wheels, by slot.
+// wheels is the root of all processes' timing wheels and periodic functions, by slot.
 type wheels struct {
-	At [512]shm.Off
+	At   [512]shm.Off
+	Beat [512]beatMark
 }

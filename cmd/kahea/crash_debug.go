@@ -3,9 +3,13 @@
 package main
 
 import (
+	"bytes"
 	"os"
 	"runtime/debug"
+	"strconv"
+	"strings"
 	"syscall"
+	"time"
 
 	"kahea/cfglang/log"
 	"kahea/cfglang/route"
@@ -13,7 +17,8 @@ import (
 )
 
 // Module crash exists in the debug build only (go build -tags kaheadebug). Where it is loaded, a request or reply with the header X-Kahea-Crash ends the process that
-// handles it in the way that the header says: what a defect of ours would do, for the tests of what is left of a server then.
+// handles it in the way that the header says: what a defect of ours would do, for the tests of what is left of a server then. X-Kahea-Crash-Timer does so in the handler of
+// the timer that sends the message again: "2 kill" when that is of kind 2. The environment's KAHEA_CRASH_PERIODIC is the way in which a periodic function ends its process.
 func init() { modules.Register("crash", func() modules.Module { return crasher{} }) }
 
 type crasher struct{}
@@ -27,6 +32,9 @@ func (crasher) Exports() modules.Exports {
 }
 
 func (crasher) Setup(h *modules.Host) error {
+	if way := os.Getenv("KAHEA_CRASH_PERIODIC"); way != "" {
+		h.Every(time.Second/2, func() { crash(way) })
+	}
 	look := func(c *route.Ctx) bool {
 		if x := c.Msg.Find([]byte("X-Kahea-Crash")); x != nil {
 			way := string(c.Msg.Bytes(x.Body))
@@ -39,8 +47,34 @@ func (crasher) Setup(h *modules.Host) error {
 	return nil
 }
 
+// InitWorker puts a Host before the process's that looks at what timers send.
+func (crasher) InitWorker(h *modules.Host, _ int) error {
+	if w, ok := h.Proc.Host.(*wire); ok {
+		h.Proc.Host = crashHost{w, h.Proc}
+	}
+	return nil
+}
+
+type crashHost struct {
+	*wire
+	p *route.Proc
+}
+
+func (c crashHost) Send(d route.Dest, b []byte) error {
+	if _, line, ok := bytes.Cut(b, []byte("X-Kahea-Crash-Timer: ")); ok {
+		line, _, _ = bytes.Cut(line, []byte("\r\n"))
+		kind, way, _ := strings.Cut(string(line), " ")
+		if _, k, ok := c.p.Wheel.Firing(c.p.Arena); ok && kind == strconv.Itoa(int(k)) {
+			crash(way)
+		}
+	}
+	return c.wire.Send(d, b)
+}
+
 func crash(way string) {
 	switch way {
+	case "here": // recovered where it happens
+		panic("X-Kahea-Crash: here")
 	case "panic": // on a goroutine of its own: nothing that recovers on the loop reaches it
 		go panic("X-Kahea-Crash: panic")
 		select {}

@@ -60,7 +60,7 @@ type crashServer struct {
 	answered atomic.Int64
 }
 
-func startCrashServer(t *testing.T) *crashServer {
+func startCrashServer(t *testing.T, config string, env ...string) *crashServer {
 	t.Helper()
 	bin, err := crashBinaries()
 	if err != nil {
@@ -68,7 +68,7 @@ func startCrashServer(t *testing.T) *crashServer {
 	}
 	s := &crashServer{instance: &instance{t: t, dir: testDir(t), addr: freeAddr(t), exited: make(chan struct{})}, bin: bin, quit: make(chan struct{})}
 	s.conf = filepath.Join(s.dir, "kahea.cfg")
-	if err := os.WriteFile(s.conf, []byte(strings.ReplaceAll(crashConfig, "@SERVER@", s.addr)), 0o600); err != nil {
+	if err := os.WriteFile(s.conf, []byte(strings.ReplaceAll(config, "@SERVER@", s.addr)), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	if err := os.Mkdir(s.runDir(), 0o755); err != nil {
@@ -81,6 +81,7 @@ func startCrashServer(t *testing.T) *crashServer {
 	}
 	s.cmd.Stdout, s.cmd.Stderr = w, w
 	s.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGTERM}
+	s.cmd.Env = append(os.Environ(), env...)
 	if err := s.cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
@@ -279,7 +280,7 @@ func TestCrash(t *testing.T) {
 	} {
 		t.Run(c.way, func(t *testing.T) {
 			t.Parallel()
-			s := startCrashServer(t)
+			s := startCrashServer(t, crashConfig)
 			calm := s.traffic(4)
 			u := openUDP(t)
 			defer u.Close()
@@ -320,7 +321,7 @@ func TestCrash(t *testing.T) {
 	// a script that was suspended is nowhere in the batch any more
 	t.Run("suspended", func(t *testing.T) {
 		t.Parallel()
-		s := startCrashServer(t)
+		s := startCrashServer(t, crashConfig)
 		calm := s.traffic(4)
 		u := openUDP(t)
 		defer u.Close()
@@ -334,7 +335,7 @@ func TestCrash(t *testing.T) {
 	})
 	t.Run("tcp", func(t *testing.T) {
 		t.Parallel()
-		s := startCrashServer(t)
+		s := startCrashServer(t, crashConfig)
 		dial := func() (net.Conn, []byte) {
 			c, err := net.Dial("tcp4", s.addr)
 			if err != nil {

@@ -84,7 +84,7 @@ func (g *generations) prepare(b []byte, fds []int) {
 		var err error
 		g.w.Await(func() { s, err = g.build(text, slot) }, func() {
 			if err == nil {
-				s.proc.Host, s.loop, s.asking, s.proc.Wheel = g.h, g.w.Post, g.h.s.asking, g.h.s.proc.Wheel
+				s.proc.Host, s.loop, s.asking, s.proc.Wheel, s.mark = g.h, g.w.Post, g.h.s.asking, g.h.s.proc.Wheel, g.h.s.mark
 				if err = s.initWorker(rank); err != nil {
 					s.closeAll()
 				}
@@ -159,6 +159,9 @@ func (g *generations) take(o order, fds []int) error {
 	}
 	s.proc.Continue(old.proc)
 	s.asking = old.asking
+	if s.mark != nil {
+		*s.mark = beatMark{}
+	}
 	g.next = nil
 	g.h.s = s
 	g.gone = append(g.gone, old)

@@ -7,7 +7,6 @@ import (
 	"log/syslog"
 	"os"
 	"path/filepath"
-	"time"
 
 	"kahea/cfglang/diag"
 	"kahea/cfglang/log"
@@ -48,6 +47,7 @@ type server struct {
 	arena   *shm.Arena
 	private *shm.Arena
 	beat    []periodic
+	mark    *beatMark      // of this process; nil: deaths are not counted
 	loop    func(f func()) // set once the process's loop stands
 	fds     map[string]int
 	kept    []keptFD // main: in the order in which modules kept them
@@ -64,12 +64,6 @@ type server struct {
 type keptFD struct {
 	name string
 	fd   int
-}
-
-type periodic struct {
-	every uint64 // ticks
-	next  uint64
-	f     func()
 }
 
 // newServer joins a loaded configuration to the engine; slot is the process's index.
@@ -293,25 +287,6 @@ func (v *server) drained() bool {
 		}
 	}
 	return all
-}
-
-// every runs f in the slow timer process each interval.
-func (v *server) every(interval time.Duration, f func()) {
-	v.beat = append(v.beat, periodic{every: max(1, uint64(interval/(time.Second/16))), f: f})
-}
-
-// tickPeriodic runs what is due; the slow timer calls it.
-func (v *server) tickPeriodic(now uint64) {
-	for i := range v.beat {
-		b := &v.beat[i]
-		if b.next == 0 {
-			b.next = now + b.every
-		}
-		if now >= b.next {
-			b.next = now + b.every
-			b.f()
-		}
-	}
 }
 
 func (v *server) procs() []modules.ProcInfo {

@@ -129,6 +129,8 @@ type cell struct {
 	born         uint64 // tick
 	script       uint32 // process whose request route works on it, slot + 1 (orphan.go)
 	failing      uint32 // the same of the failure route
+	faker        uint32 // the same of what runs on the stored request (withRequest)
+	fakes        uint32 // how many references that holds
 }
 
 const (
@@ -223,29 +225,39 @@ func (m *mod) addRef(t *cell) { atomic.AddInt32(&t.ref, 1) }
 
 func (m *mod) unref(o shm.Off, t *cell) {
 	if atomic.AddInt32(&t.ref, -1) == 0 {
-		m.free(o, t)
+		m.root.Dying[m.h.Slot] = o
+		m.finishFree()
 	}
 }
 
-// free gives a cell and all that hangs on it back.
-func (m *mod) free(o shm.Off, t *cell) {
-	for b := t.first; b != 0; {
-		x := m.branch(b)
-		next := x.next
-		for _, p := range [...]shm.Off{x.reply, x.cancel, x.attrs} {
-			if p != 0 {
-				m.a.Free(p)
+// finishFree gives the cell that is noted in this process's slot back, and all that hangs on it. It can be stopped anywhere and begun again: a block is noted in the
+// arena until the instant in which it is free, so a process's successor goes on where a death has stopped it.
+func (m *mod) finishFree() {
+	at := &m.root.Dying[m.h.Slot]
+	if *at == 0 {
+		return
+	}
+	t := m.cell(*at)
+	for t.first != 0 || t.last != 0 {
+		if t.first == 0 {
+			t.first = t.last // stopped between two branches
+		}
+		b := m.branch(t.first)
+		for _, p := range [...]*shm.Off{&b.reply, &b.cancel, &b.attrs} {
+			if *p != 0 {
+				m.a.FreeAt(p)
 			}
 		}
-		m.a.Free(b)
-		b = next
+		t.last = b.next // the rest of the list
+		m.a.FreeAt(&t.first)
+		t.first = t.last
 	}
-	for _, p := range [...]shm.Off{t.state, t.avps, t.reply} {
-		if p != 0 {
-			m.a.Free(p)
+	for _, p := range [...]*shm.Off{&t.state, &t.avps, &t.reply} {
+		if *p != 0 {
+			m.a.FreeAt(p)
 		}
 	}
-	m.a.Free(o)
+	m.a.FreeAt(at)
 	m.h.Count(m.stats.freed)
 }
 

@@ -10,7 +10,7 @@
 // make names the bucket) is found through the root "tm".
 //
 // When less than shm_reserve of the memory is free, a request without a To tag that is no CANCEL gets no transaction (503): what is left is
-// for calls that exist.
+// for calls that exist (mayDip).
 //
 // # Lifetime
 //
@@ -26,11 +26,12 @@
 // # Timers
 //
 // One timer a branch (retransmission and final response, whichever is next), one for its CANCEL, one a cell (repetition of the final
-// reply until the ACK, then the wait time). They stand on the wheel of the process that armed them last; its successor carries on with them.
+// reply until the ACK, then the wait time). They stand on the wheel of the process that armed them last; its successor carries on with them, and runs the handler that
+its predecessor died in again (timer.go).
 //
 // # Death of a process
 //
 // While a script works on a transaction, waiting included, the transaction carries the mark of the script's process (orphan.go). A successor looks for the
 // marks of its slot before its first message and ends on its loop what nobody would end any more: the request is answered 500, unless branches were sent, which
-// go on by their timers; a final reply whose onreply_route died counts as a 500 of its branch.
+// go on by their timers; a final reply whose onreply_route died counts as a 500 of its branch. A cell that was being freed is noted in the root, and freed to its end (finishFree).
 package tm

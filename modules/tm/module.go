@@ -78,6 +78,7 @@ type root struct {
 	Table shm.Off
 	Label uint32 // of the next cell
 	_     uint32
+	Dying [512]shm.Off // the cell that the process of the slot is freeing, 0: none
 }
 
 // Timer kinds.
@@ -143,9 +144,9 @@ func (m *mod) Setup(h *modules.Host) error {
 	m.tag = route.NewTagPrefix(route.TMSignature, h.Net.Sockets[0], '-')
 	m.auto100 = []byte(m.par.auto100Reason)
 	m.scratch = make([]byte, 0, 2048)
-	h.Timer(kindCell, m.onCellTimer)
-	h.Timer(kindBranch, m.onBranchTimer)
-	h.Timer(kindCancel, m.onCancelTimer)
+	h.Timer(kindCell, route.TimerHandler{Name: "tm: transaction", Run: m.onCellTimer, Drop: func(at shm.Off) { m.dropTimer(at - shm.Off(timerOff)) }})
+	h.Timer(kindBranch, route.TimerHandler{Name: "tm: branch", Run: m.onBranchTimer, Drop: func(at shm.Off) { m.dropTimer(m.branch(at - shm.Off(branchOff)).cell) }})
+	h.Timer(kindCancel, route.TimerHandler{Name: "tm: cancel", Run: m.onCancelTimer, Drop: func(at shm.Off) { m.dropTimer(m.branch(at - shm.Off(cancelOff)).cell) }})
 	h.Responses = append(h.Responses, m.response)
 	h.AfterScript = append(h.AfterScript, m.afterScript)
 	h.SendFailed = append(h.SendFailed, m.sendFailed)
@@ -185,6 +186,7 @@ func (m *mod) InitWorker(h *modules.Host, rank int) error {
 		return err
 	}
 	if !h.Reloaded {
+		m.finishFree()
 		m.adopt()
 	}
 	return nil

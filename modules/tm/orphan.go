@@ -1,6 +1,8 @@
 package tm
 
 import (
+	"sync/atomic"
+
 	"kahea/cfglang/log"
 	"kahea/cfglang/route"
 	"kahea/shm"
@@ -62,8 +64,15 @@ func (m *mod) orphaned(o shm.Off) (x orphan) {
 	if t.failing == me {
 		t.failing = 0
 		t.flags &^= flagFailure
-		x.refs++
+		if t.faker != me {
+			x.refs++
+		}
 		x.end = true
+	}
+	if t.faker == me {
+		x.refs += int(t.fakes)
+		t.faker, t.fakes = 0, 0
+		x.end = x.end || !m.pending(t) // its answer was being made
 	}
 	for bo := t.first; bo != 0; bo = m.branch(bo).next {
 		if b := m.branch(bo); b.replier == me {
@@ -92,6 +101,22 @@ func (m *mod) endOrphan(x orphan) {
 	}
 	for range x.refs {
 		m.unref(x.cell, t)
+	}
+}
+
+// faking marks a cell whose stored request something begins to run on; false: another process does, whose mark stays.
+func (m *mod) faking(t *cell) bool {
+	if me := m.worker(); atomic.LoadUint32(&t.faker) != me && !atomic.CompareAndSwapUint32(&t.faker, 0, me) {
+		return false
+	}
+	t.fakes++ // whose mark it is, his it is
+	return true
+}
+
+// faked takes back what faking has marked.
+func (m *mod) faked(t *cell) {
+	if t.fakes--; t.fakes == 0 {
+		atomic.StoreUint32(&t.faker, 0)
 	}
 }
 

@@ -11,6 +11,7 @@ import (
 // replies. The cell is kept meanwhile. f must not hold mu when it suspends.
 func (m *mod) withRequest(p *route.Proc, o shm.Off, t *cell, kind route.Mask, f func(c *route.Ctx)) {
 	m.addRef(t)
+	marked := m.faking(t)
 	p.RunFaked(func(c *route.Ctx) {
 		if e := c.Msg.Parse(m.request(o, t)); e != sipparse.OK {
 			m.h.Logf(log.Crit, "tm", "stored request can not be parsed: %v", e)
@@ -20,10 +21,32 @@ func (m *mod) withRequest(p *route.Proc, o shm.Off, t *cell, kind route.Mask, f 
 		c.Kind = kind
 		c.Trans, c.TransState = o, stateFound
 	}, func(c *route.Ctx) {
+		ended := false
+		defer func() {
+			c.Trans, c.TransState = 0, stateUnknown
+			if marked {
+				m.faked(t)
+			}
+			if ended {
+				m.unref(o, t)
+			} else { // a panic, which ends the script; or the process, if it holds a lock
+				m.h.Loop(func() { m.broken(o, t) })
+			}
+		}()
 		f(c)
-		c.Trans, c.TransState = 0, stateUnknown
-		m.unref(o, t)
+		ended = true
 	})
+}
+
+// broken ends a transaction whose failure route, or whatever else ran on its request, has panicked, and drops the reference that this held.
+func (m *mod) broken(o shm.Off, t *cell) {
+	m.a.Lock(&t.mu)
+	if t.failing == m.worker() {
+		t.failing = 0
+	}
+	m.a.Unlock(&t.mu)
+	m.finish(o, t)
+	m.unref(o, t)
 }
 
 // loadState gives c the flags, edits, URIs and attributes of the transaction.

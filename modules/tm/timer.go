@@ -1,13 +1,21 @@
 package tm
 
 import (
+	"kahea/cfglang/log"
 	"kahea/shm"
 )
 
-// The handlers of tm's timers run on the loop of the process on whose wheel they stood. A timer's reference to its cell is dropped at the end.
+// The handlers of tm's timers run on the loop of the process on whose wheel they stood. A timer's reference to its cell is dropped at the end, behind fired. After a
+// death in a handler the successor runs it again: a timer that is armed by then has had its turn, and what the dead one had not finished is ended (finish).
+
+// fired ends a handler: its work is done, and the timer's reference goes.
+func (m *mod) fired(o shm.Off, t *cell) {
+	m.h.Wheel.Fired(m.a)
+	m.unref(o, t)
+}
 
 // onCellTimer repeats a negative final reply, or ends the transaction.
-func (m *mod) onCellTimer(at shm.Off) {
+func (m *mod) onCellTimer(at shm.Off, _ bool) {
 	o := at - shm.Off(timerOff)
 	t := m.cell(o)
 	now := m.h.Host.Ticks()
@@ -21,8 +29,9 @@ func (m *mod) onCellTimer(at shm.Off) {
 			m.disarm(o, t, bo+shm.Off(cancelOff))
 		}
 		m.a.Unlock(&t.mu)
-		m.h.Counts.Add(m.stats.waiting, -1)
 		m.unlink(o, t)
+		m.h.Wheel.Fired(m.a)
+		m.h.Counts.Add(m.stats.waiting, -1)
 		m.unref(o, t)
 		return
 	case now >= t.uasUntil:
@@ -33,20 +42,23 @@ func (m *mod) onCellTimer(at shm.Off) {
 		m.arm(o, t, at, min(t.uasUntil, now+ticks(t.uasRetr)), kindCell)
 	}
 	m.a.Unlock(&t.mu)
-	m.unref(o, t)
+	m.fired(o, t)
 }
 
 // onBranchTimer repeats a request, or ends its branch with 408.
-func (m *mod) onBranchTimer(at shm.Off) {
+func (m *mod) onBranchTimer(at shm.Off, again bool) {
 	bo := at - shm.Off(branchOff)
 	b := m.branch(bo)
 	o := b.cell
 	t := m.cell(o)
 	now := m.h.Host.Ticks()
 	m.a.Lock(&t.mu)
-	if b.status >= 200 {
+	if b.status >= 200 || !b.timer.Idle() {
 		m.a.Unlock(&t.mu)
-		m.unref(o, t)
+		if again {
+			m.finish(o, t)
+		}
+		m.fired(o, t)
 		return
 	}
 	if now >= b.fr {
@@ -65,7 +77,7 @@ func (m *mod) onBranchTimer(at shm.Off) {
 			m.disarm(o, t, at)
 			m.a.Unlock(&t.mu)
 		}
-		m.unref(o, t)
+		m.fired(o, t)
 		return
 	}
 	if b.flags&brStream == 0 && now >= b.nextRetr {
@@ -84,25 +96,80 @@ func (m *mod) onBranchTimer(at shm.Off) {
 	}
 	m.arm(o, t, at, next, kindBranch)
 	m.a.Unlock(&t.mu)
-	m.unref(o, t)
+	m.fired(o, t)
 }
 
 // onCancelTimer repeats a CANCEL until it is answered or fr_timer has run out.
-func (m *mod) onCancelTimer(at shm.Off) {
+func (m *mod) onCancelTimer(at shm.Off, _ bool) {
 	bo := at - shm.Off(cancelOff)
 	b := m.branch(bo)
 	o := b.cell
 	t := m.cell(o)
 	now := m.h.Host.Ticks()
 	m.a.Lock(&t.mu)
-	if now < b.cancelUntil && b.cancel != 0 {
+	if now < b.cancelUntil && b.cancel != 0 && b.cancelTimer.Idle() {
 		d := b.to.get(m.h.Net)
 		if err := m.h.Host.Send(d, m.a.Bytes(b.cancel)[:b.cancelLen]); err != nil {
-			m.h.Logf(0, "tm", "CANCEL to %s: %v", d.Addr, err)
+			m.h.Logf(log.Err, "tm", "CANCEL to %s: %v", d.Addr, err)
 		}
 		b.cancelRetr = min(b.cancelRetr*2, t.retr2)
 		m.arm(o, t, at, min(b.cancelUntil, now+ticks(b.cancelRetr)), kindCancel)
 	}
 	m.a.Unlock(&t.mu)
+	m.fired(o, t)
+}
+
+// finish ends a transaction with 500 when a process died between the end of its last branch and the reply.
+func (m *mod) finish(o shm.Off, t *cell) {
+	m.a.Lock(&t.mu)
+	lost := t.flags&(flagDone|flagWait) == 0 && t.failing == 0 && !m.pending(t)
+	if lost {
+		t.flags &^= flagFailure
+	}
+	m.a.Unlock(&t.mu)
+	if lost {
+		m.localFinal(m.h.Proc, o, t, 500, "")
+	}
+}
+
+// dropTimer ends the transaction one of whose timers' handlers has killed two processes, or has panicked: its branches count no more, and it is answered 500, which is all that
+// may go wrong once more. One that only waited for its end is taken out of the table and left where it is: something in it is broken.
+func (m *mod) dropTimer(o shm.Off) {
+	t := m.cell(o)
+	m.a.Lock(&t.mu)
+	for bo := t.first; bo != 0; {
+		b := m.branch(bo)
+		m.disarm(o, t, bo+shm.Off(branchOff))
+		m.disarm(o, t, bo+shm.Off(cancelOff))
+		if b.status < 200 {
+			b.status = 500
+			b.flags |= brFaked | brDropped
+		}
+		bo = b.next
+	}
+	broken, answer := t.flags&flagWait != 0, t.flags&flagDone == 0
+	switch {
+	case broken:
+		shm.Disarm(m.a, o+shm.Off(timerOff))
+	case answer:
+		t.flags &^= flagFailure
+		t.uasUntil = m.h.Host.Ticks()
+		m.arm(o, t, o+shm.Off(timerOff), t.uasUntil+ticks(uint32(m.par.wtTimer)), kindCell) // it ends, even if the answer comes to nothing
+	default:
+		m.putOnWait(o, t)
+	}
+	m.a.Unlock(&t.mu)
+	if broken {
+		m.addRef(t) // the table's is dropped: its memory stays
+		m.unlink(o, t)
+		m.h.Wheel.Fired(m.a)
+		m.h.Counts.Add(m.stats.waiting, -1)
+		m.h.Count(m.stats.freed)
+		return
+	}
+	m.h.Wheel.Fired(m.a)
+	if answer {
+		m.localFinal(m.h.Proc, o, t, 500, "")
+	}
 	m.unref(o, t)
 }

@@ -164,10 +164,11 @@ func (m *mod) putOnWait(o shm.Off, t *cell) {
 	m.arm(o, t, o+shm.Off(timerOff), m.h.Host.Ticks()+ticks(uint32(m.par.wtTimer)), kindCell)
 }
 
-// arm sets a timer of t and counts a reference for it.
+// arm sets a timer of t and counts a reference for it; first, so that a death in between leaves one too many and not one too few.
 func (m *mod) arm(o shm.Off, t *cell, timer shm.Off, at uint64, k shm.Kind) {
-	if m.h.Wheel.Arm(m.a, timer, at, k) {
-		m.addRef(t)
+	m.addRef(t)
+	if !m.h.Wheel.Arm(m.a, timer, at, k) {
+		m.unref(o, t) // it had one
 	}
 }
 
