@@ -27,7 +27,7 @@
 //
 // One timer a branch (retransmission and final response, whichever is next), one for its CANCEL, one a cell (repetition of the final
 // reply until the ACK, then the wait time). They stand on the wheel of the process that armed them last; its successor carries on with them, and runs the handler that
-its predecessor died in again (timer.go).
+// its predecessor died in again (timer.go).
 //
 // # Death of a process
 //
