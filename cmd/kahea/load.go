@@ -3,7 +3,6 @@ package main
 import (
 	"fmt"
 	"os"
-	"path/filepath"
 	"regexp"
 	"strconv"
 	"strings"
@@ -30,7 +29,8 @@ type config struct {
 	listen  []listenSpec
 	aliases []syntax.SocketID
 	flags   map[string]int
-	follows string // parameter that was not set and takes another one's value
+	path    []string // mpath: where plugins are looked for
+	follows string   // parameter that was not set and takes another one's value
 	// settings are the module parameters as written, by module.
 	settings map[string][]setting
 	origins  map[string]origin // by "core.NAME" or "MODULE.NAME": where the value comes from
@@ -79,8 +79,10 @@ func load(sl *sealed, d *diag.List) (*config, error) {
 	if err := c.vars.AddVars(core.Vars()); err != nil {
 		return nil, err
 	}
-	if o.ModPath != "" {
-		c.noPath(diag.Pos{})
+	c.path = strings.Split(o.ModPath, ":")
+	if o.set["server-id"] { // unlike most options, the configuration wins over this one
+		c.par.ServerID = o.ServerID
+		c.origins["core.server_id"] = origin{option: "--server-id"}
 	}
 	for _, n := range o.noMeaning() {
 		d.Add(diag.Diagnostic{Severity: diag.Notice, Summary: n})
@@ -128,7 +130,7 @@ func (c *config) item(it syntax.Item) {
 	case *syntax.SocketBlock:
 		c.diag.Errorf(it.Pos, "socket = { ... } is not there yet: write listen=")
 	case *syntax.LoadPath:
-		c.noPath(it.Pos)
+		c.setPath(it.Dirs)
 	case *syntax.LoadModule:
 		c.loadModule(it)
 	case *syntax.ModParam:
@@ -144,11 +146,6 @@ func (c *config) item(it syntax.Item) {
 	}
 }
 
-// noPath says that a module path has no meaning yet: all modules are built in.
-func (c *config) noPath(p diag.Pos) {
-	c.diag.Add(diag.Diagnostic{Severity: diag.Notice, Pos: p, Summary: "the module search path is not used: all modules are built in"})
-}
-
 func (c *config) param(p *syntax.Param) {
 	switch p.Name {
 	case "listen", "socket":
@@ -159,7 +156,7 @@ func (c *config) param(p *syntax.Param) {
 		c.aliases = append(c.aliases, p.Sockets...)
 		return
 	case "loadpath", "mpath":
-		c.noPath(p.Pos)
+		c.setPath(p.Value.Str)
 		return
 	}
 	c.coreParam(p.Name, p.Value, p.Pos)
@@ -242,46 +239,13 @@ func (c *config) declareFlags(f *syntax.Flags) {
 	}
 }
 
-func (c *config) loadModule(l *syntax.LoadModule) {
-	if l.X {
-		c.diag.Errorf(l.Pos, "loadmodulex is not there yet: write loadmodule")
-		return
-	}
-	name := strings.TrimSuffix(filepath.Base(l.Name), ".so")
-	for _, x := range c.loaded {
-		if x.Name == name {
-			if !strings.Contains(l.Opts, "o") {
-				c.diag.Errorf(l.Pos, "module %q is loaded twice", name)
-			}
-			return
-		}
-	}
-	m := modules.New(name)
-	if m == nil {
-		dg := diag.Diagnostic{Pos: l.Pos, Summary: fmt.Sprintf("there is no module %q", name)}
-		if near := c.diag.Nearest(name, modules.Names()); near != "" {
-			dg.Detail = fmt.Sprintf("did you mean %q?", near)
-		} else {
-			dg.Detail = "kahea has: " + strings.Join(modules.Names(), " ")
-		}
-		c.diag.Add(dg)
-		return
-	}
-	x := modules.Loaded{Name: name, Module: m, Table: m.Exports()}
-	if err := c.vars.AddVars(x.Table.Vars); err != nil {
-		c.diag.Errorf(l.Pos, "module %s: %v", name, err)
-	}
-	if err := c.vars.AddTrans(x.Table.Trans); err != nil {
-		c.diag.Errorf(l.Pos, "module %s: %v", name, err)
-	}
-	c.loaded = append(c.loaded, x)
-}
-
 // modParam sets a parameter of every module that the expression matches; each must have it.
 func (c *config) modParam(p *syntax.ModParam) {
 	if p.X {
-		c.diag.Errorf(p.Pos, "modparamx is not there yet: write modparam")
-		return
+		var ok bool
+		if p, ok = c.evaluated(p); !ok {
+			return
+		}
 	}
 	re, err := regexp.Compile("(?i)^(?:" + p.Module + ")$")
 	if err != nil {
@@ -387,7 +351,7 @@ func (c *config) overrides() {
 	}{
 		{&p.Children, o.Children, o.Children > 0, "children", "-n"}, {&p.TCPChildren, o.TCPWorkers, o.set["tcp-children"], "tcp_children", "-N"},
 		{&p.MaxBuffer, o.MaxBuffer, o.MaxBuffer > 0, "maxbuffer", "-b"}, {&p.ShmSize, o.Shm, o.Shm > 0, "shm_mem_size", "-m"},
-		{&p.MaxSndBuf, o.MaxSndBuf, o.MaxSndBuf > 0, "maxsndbuffer", "-B"}, {&p.ServerID, o.ServerID, o.set["server-id"], "server_id", "--server-id"},
+		{&p.MaxSndBuf, o.MaxSndBuf, o.MaxSndBuf > 0, "maxsndbuffer", "-B"},
 	} {
 		if n.set {
 			*n.dst = n.v
