@@ -166,8 +166,12 @@ func (n *Node) AddArray(name string) *Node       { return n.add(name, &Node{Kind
 
 // Commands is the table of all commands of a process; filled before children start, read afterwards.
 type Commands struct {
-	list []RPC
+	list   []RPC
+	refuse func(r *Request) error
 }
+
+// Refuse makes every command answer err from now on: a process whose memory others take away serves nobody any more. On the loop.
+func (t *Commands) Refuse(err error) { t.refuse = func(*Request) error { return err } }
 
 // Add registers commands; a name that is taken is an error.
 func (t *Commands) Add(l ...RPC) error {
@@ -184,10 +188,13 @@ func (t *Commands) Add(l ...RPC) error {
 // Find is a command by name, nil if there is none.
 func (t *Commands) Find(name string) *RPC {
 	i := sort.Search(len(t.list), func(i int) bool { return t.list[i].Name >= name })
-	if i < len(t.list) && t.list[i].Name == name {
-		return &t.list[i]
+	if i == len(t.list) || t.list[i].Name != name {
+		return nil
 	}
-	return nil
+	if t.refuse != nil {
+		return &RPC{Name: name, Run: t.refuse}
+	}
+	return &t.list[i]
 }
 
 // Names lists all in order.

@@ -18,7 +18,7 @@ type rootRow struct {
 
 // Root finds or creates the named root object, zeroed. created is true for the process that made it (main, once); the
 // caller then fills it. A root of the same name with another layout (fingerprint by reflection) is ErrLayout.
-// name has 1 to 39 bytes; there are at most 256 roots. Roots are never freed. hung are the types of what is found through the root: another binary must not
+// name has 1 to 39 bytes; there are at most 256 roots. A root stays until DropRoot. hung are the types of what is found through the root: another binary must not
 // adopt those either when their layout is not its own.
 func Root[T any](a *Arena, name string, hung ...Layout) (r Ref[T], created bool, err error) {
 	if err = checkType[T](a); err != nil {
@@ -80,6 +80,35 @@ func (a *Arena) HasRoot(name string) bool {
 	a.Lock(&a.h.reg)
 	defer a.Unlock(&a.h.reg)
 	return a.findRoot(name) != nil
+}
+
+// DropRoot frees the named root, so that Root makes a new one, of another layout if need be; false when there was none. Main only, once nobody else uses
+// what hangs on it; that is freed before, by who knows what it is.
+func (a *Arena) DropRoot(name string) bool {
+	h := a.h
+	a.Lock(&h.reg)
+	defer a.Unlock(&h.reg)
+	row := a.findRoot(name)
+	if row == nil {
+		return false
+	}
+	o := row.off
+	last := &h.roots[h.nRoots-1]
+	*row = *last
+	h.nRoots-- // ends the root
+	clear(last.name[:])
+	a.Free(o)
+	return true
+}
+
+// RootNames are the names of all roots, in no order.
+func (a *Arena) RootNames() (l []string) {
+	a.Lock(&a.h.reg)
+	defer a.Unlock(&a.h.reg)
+	for i := range a.h.roots[:a.h.nRoots] {
+		l = append(l, cstr(a.h.roots[i].name[:]))
+	}
+	return l
 }
 
 // Layout is how a type lies in memory.

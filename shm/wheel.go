@@ -20,6 +20,9 @@ type Timer struct {
 // Idle says whether t is on no wheel at the moment.
 func (t *Timer) Idle() bool { return atomic.LoadUint64((*uint64)(&t.wheel)) == 0 }
 
+// On is the wheel that t stands on (OpenWheel), 0 when it is idle.
+func (t *Timer) On() Off { return t.on() }
+
 // Expires is the tick that t was last armed for.
 func (t *Timer) Expires() uint64 { return t.expires }
 
@@ -354,6 +357,35 @@ func (w Wheel) Fired(a *Arena) { atomic.StoreUint64((*uint64)(&w.head(a).firing)
 func (w Wheel) Firing(a *Arena) (o Off, k Kind, ok bool) {
 	h := w.head(a)
 	return h.firing, Kind(h.fkind), h.firing != 0
+}
+
+// Interrupted is the timer whose handler ran when the wheel's process died, and how many had died in it before; ok is false when there is none. Interrupt makes one so.
+// For who takes timers off and puts others in their place while no worker has the wheel.
+func (w Wheel) Interrupted(a *Arena) (o Off, k Kind, deaths int, ok bool) {
+	h := w.lock(a)
+	defer a.Unlock(&h.lock)
+	return h.firing, Kind(h.fkind), int(h.deaths), h.firing != 0
+}
+
+func (w Wheel) Interrupt(a *Arena, o Off, k Kind, deaths int) {
+	h := w.lock(a)
+	defer a.Unlock(&h.lock)
+	h.fkind, h.deaths = uint16(k), uint16(deaths)
+	h.firing = o
+}
+
+// Wheels are all wheels of the arena.
+func (a *Arena) Wheels() (l []Wheel) {
+	a.Lock(&a.h.reg)
+	defer a.Unlock(&a.h.reg)
+	for o := a.h.objects; o != 0; {
+		obj := (*object)(a.at(o, unsafe.Sizeof(object{})))
+		if obj.magic == magicWheel {
+			l = append(l, Wheel{o})
+		}
+		o = obj.next
+	}
+	return l
 }
 
 func (h *wheelHead) setNext() {

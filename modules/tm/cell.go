@@ -13,7 +13,7 @@ import (
 // tableSize is Kamailio's TABLE_ENTRIES: the hash in our Via branch has 16 bits.
 const tableSize = 1 << 16
 
-// Flags of a cell.
+// Flags of a cell. Their numbers, and those of a branch's, belong to the form in which an upgrade carries transactions over (carry.go).
 const (
 	flagInvite    = 1 << iota
 	flagLocal     // started by us, no UAS side
@@ -233,10 +233,14 @@ func (m *mod) unref(o shm.Off, t *cell) {
 // finishFree gives the cell that is noted in this process's slot back, and all that hangs on it. It can be stopped anywhere and begun again: a block is noted in the
 // arena until the instant in which it is free, so a process's successor goes on where a death has stopped it.
 func (m *mod) finishFree() {
-	at := &m.root.Dying[m.h.Slot]
-	if *at == 0 {
-		return
+	if at := &m.root.Dying[m.h.Slot]; *at != 0 {
+		m.freeAt(at)
+		m.h.Count(m.stats.freed)
 	}
+}
+
+// freeAt does so for the cell noted at at.
+func (m *mod) freeAt(at *shm.Off) {
 	t := m.cell(*at)
 	for t.first != 0 || t.last != 0 {
 		if t.first == 0 {
@@ -258,7 +262,6 @@ func (m *mod) finishFree() {
 		}
 	}
 	m.a.FreeAt(at)
-	m.h.Count(m.stats.freed)
 }
 
 // store puts b into the block at *at, which is reused when it is large enough. false when memory is out: the block is then gone.

@@ -81,6 +81,13 @@ type root struct {
 	Dying [512]shm.Off // the cell that the process of the slot is freeing, 0: none
 }
 
+const rootName = "tm"
+
+func rootIn(a *shm.Arena) (shm.Ref[root], error) {
+	r, _, err := shm.Root[root](a, rootName, shm.LayoutOf[cell](), shm.LayoutOf[branch]())
+	return r, err
+}
+
 // Timer kinds.
 const (
 	kindCell   shm.Kind = 1
@@ -157,7 +164,7 @@ func (m *mod) Setup(h *modules.Host) error {
 }
 
 func (m *mod) Init(h *modules.Host) error {
-	r, _, err := shm.Root[root](h.Arena, "tm", shm.LayoutOf[cell](), shm.LayoutOf[branch]())
+	r, err := rootIn(h.Arena)
 	if err != nil {
 		return err
 	}
@@ -177,7 +184,7 @@ func (m *mod) InitWorker(h *modules.Host, rank int) error {
 	if h.Main {
 		return nil
 	}
-	r, _, err := shm.Root[root](h.Arena, "tm", shm.LayoutOf[cell](), shm.LayoutOf[branch]())
+	r, err := rootIn(h.Arena)
 	if err != nil {
 		return err
 	}

@@ -75,6 +75,9 @@ func (p *phone) sent() string {
 		}
 		l = append(l, who+" "+what)
 	}
+	if *carry {
+		p.Carry()
+	}
 	return strings.Join(l, ", ")
 }
 

@@ -40,6 +40,7 @@ const recordSize = unsafe.Sizeof(record{})
 // contact is a binding in shared memory; its texts follow in the order of texts().
 type contact struct {
 	next     shm.Off
+	_        layoutProbe
 	expires  int64 // unix s
 	modified int64
 	cseq     uint32

@@ -129,8 +129,10 @@ type root struct {
 	Expired  int64
 }
 
+func (d *Domain) rootName() string { return "usrloc:" + d.name }
+
 func (d *Domain) rootIn(a *shm.Arena) (shm.Ref[root], bool, error) {
-	return shm.Root[root](a, "usrloc:"+d.name, shm.LayoutOf[record](), shm.LayoutOf[contact]())
+	return shm.Root[root](a, d.rootName(), shm.LayoutOf[record](), shm.LayoutOf[contact]())
 }
 
 func (m *mod) Init(h *modules.Host) error {

@@ -247,6 +247,32 @@ func (s *Server) Advance(d time.Duration) {
 	}
 }
 
+// Carry does what an upgrade does to the memory of a module that lays it out anew (modules.Carrier): export, drop, init, import, for every such module. No
+// script may be suspended.
+func (s *Server) Carry() {
+	s.t.Helper()
+	for _, l := range s.Host.Loaded() {
+		c, ok := l.Module.(modules.Carrier)
+		if !ok {
+			continue
+		}
+		var b bytes.Buffer
+		err := c.Export(&b)
+		if err == nil {
+			err = c.Drop()
+		}
+		if err == nil {
+			err = l.Module.(modules.Initer).Init(s.Host) //nolint:forcetypeassert // a Carrier has roots, which Init makes
+		}
+		if err == nil {
+			err = c.Import(&b)
+		}
+		if err != nil {
+			s.t.Fatalf("carry module %s over: %v", l.Name, err)
+		}
+	}
+}
+
 // Tick runs every periodic function of the modules once.
 func (s *Server) Tick() {
 	for _, f := range s.every {

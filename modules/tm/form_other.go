@@ -1,0 +1,5 @@
+//go:build kaheaform
+
+package tm
+
+const carryForm = "tm/other"

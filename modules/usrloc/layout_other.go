@@ -1,0 +1,5 @@
+//go:build kahealayout
+
+package usrloc
+
+type layoutProbe [16]byte
