@@ -25,7 +25,8 @@ type Handover struct {
 type HandoverProc struct {
 	Proc
 	Slot, PID, Generation, ConfGen, Deaths int
-	Ctl                                    int // -1: it is dead, and its successor has not been started
+	Ctl                                    int   // -1: it is dead, and its successor has not been started
+	Handover                               []int // for that one (Options.Died)
 	Ready                                  bool
 }
 
@@ -75,7 +76,8 @@ func (m *Manager) Exec(path string, write func(h Handover) (argv, env []string, 
 func (m *Manager) handover() Handover {
 	h := Handover{Conf: m.conf, ConfGen: m.confGen, Ambient: m.spawn.ambient}
 	for _, p := range m.procs {
-		x := HandoverProc{Proc: p.Proc, Slot: p.slot, PID: p.pid, Generation: p.generation, ConfGen: p.confGen, Deaths: p.deaths, Ctl: -1, Ready: p.ready}
+		x := HandoverProc{Proc: p.Proc, Slot: p.slot, PID: p.pid, Generation: p.generation, ConfGen: p.confGen, Deaths: p.deaths, Ctl: -1, Ready: p.ready,
+			Handover: p.handover}
 		if p.ctl != nil && p.pid != 0 {
 			x.Ctl = p.ctl.fd()
 		}
@@ -136,7 +138,7 @@ func Resume(o Options, h Handover) (*Manager, error) {
 	for _, x := range h.Procs {
 		p := &process{
 			Proc: x.Proc, slot: x.Slot, pid: x.PID, generation: x.Generation, confGen: x.ConfGen, deaths: x.Deaths, ready: x.Ready,
-			started: time.Now(), beatAt: time.Now(), resumed: x.Ctl,
+			started: time.Now(), beatAt: time.Now(), resumed: x.Ctl, handover: x.Handover,
 		}
 		m.procs = append(m.procs, p)
 	}
@@ -187,6 +189,10 @@ func (m *Manager) ReplaceAndWait(slot int, timeout time.Duration) error {
 	if err != nil {
 		return err
 	}
+	return m.waitUp(slot, up, timeout)
+}
+
+func (m *Manager) waitUp(slot int, up <-chan error, timeout time.Duration) error {
 	late := time.NewTimer(timeout)
 	defer late.Stop()
 	select {

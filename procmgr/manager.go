@@ -91,8 +91,9 @@ type process struct {
 	killed     bool // by the heartbeat
 	confGen    int  // of the configuration that it runs
 	leaving    leaving
-	up         chan error // AddLive and ReplaceAndWait wait for it
-	resumed    int        // descriptor of the control channel, between Resume and Continue
+	up         chan error      // AddLive and ReplaceAndWait wait for it
+	resumed    int             // descriptor of the control channel, between Resume and Continue
+	gone       chan<- struct{} // Park waits for its end
 }
 
 // leaving says what follows when a process ends that was asked to.
@@ -102,6 +103,7 @@ const (
 	staying   leaving = iota
 	replacing         // a successor at once
 	removing          // nothing: the slot is free
+	parked            // a successor when Unpark says so
 )
 
 type event struct {

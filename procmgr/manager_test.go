@@ -81,6 +81,9 @@ func childMain() {
 			say("beaten")
 		}
 	})
+	if c.Kind != "stubborn" {
+		c.Retire(func(b []byte) { say("leaves %q", b); os.Exit(0) })
+	}
 	c.Control.Serve()
 	switch c.Kind {
 	case "fails":

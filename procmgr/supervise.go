@@ -147,6 +147,10 @@ func (m *Manager) bury(p *process, ws unix.WaitStatus) bool {
 	case removing:
 		m.clear(p)
 		return true
+	case parked:
+		p.generation++
+		p.parked()
+		return true
 	case replacing:
 		p.generation++
 		_, over := m.event(event{slot: p.slot, generation: p.generation, kind: evRestart})
