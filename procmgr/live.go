@@ -3,6 +3,7 @@ package procmgr
 import (
 	"errors"
 	"fmt"
+	"os"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -38,6 +39,15 @@ func SealConfig(b []byte) (fd int, err error) { return seal(b) }
 
 // ReadConfig is what was sealed; fd stays the caller's.
 func ReadConfig(fd int) ([]byte, error) { return readSealed(fd) }
+
+// Scratch is a file in memory that nobody else has.
+func Scratch(name string) (*os.File, error) {
+	fd, err := unix.MemfdCreate(name, unix.MFD_CLOEXEC)
+	if err != nil {
+		return nil, fmt.Errorf("memfd %s: %w", name, err)
+	}
+	return os.NewFile(uintptr(fd), name), nil
+}
 
 // SetConfig gives every process that starts from now on the configuration gen on fd, which the Manager owns from here on. Processes that run keep what they
 // have until they are replaced, or until Adopted says that they took it over themselves. The configuration of the start has number 0.

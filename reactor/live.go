@@ -3,6 +3,7 @@ package reactor
 import (
 	"fmt"
 	"sync/atomic"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -98,16 +99,14 @@ func (w *Worker) disown(fd int) {
 }
 
 // Retire makes the worker end as soon as its socket is empty and idle says that nothing which it has begun is left; it is asked every tick. A worker whose
-// successor waits for its place (steered still points at it) goes on serving meanwhile, and ends after leavePatience at the latest. Any goroutine.
-func (w *Worker) Retire(idle func() bool, steered bool) {
+// successor waits for its place (steered still points at it) goes on serving meanwhile, and ends after patience at the latest: so long it waits for its
+// connections to be between two messages, and for scripts; without a successor for the latter as long as they take. Any goroutine.
+func (w *Worker) Retire(idle func() bool, steered bool, patience time.Duration) {
 	w.Post(func() {
-		w.idle, w.leaveBy, w.steered = idle, w.mono+leavePatience, steered
+		w.idle, w.leaveBy, w.steered = idle, w.mono+int64(patience), steered
 		w.leave()
 	})
 }
-
-// leavePatience is how long, in ns, a worker waits for its connections to be between two messages, and, when its place is waited for, for scripts, before it leaves.
-const leavePatience = 5e9
 
 // settled says that no connection would lose something now: none is being opened, none has part of a message in memory or bytes to be written.
 func (w *Worker) settled() bool {

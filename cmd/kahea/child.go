@@ -24,6 +24,8 @@ const (
 	msgCommit                // main to child: let it serve
 	msgCommitted             // the answer
 	msgAbandon               // main to child: forget it
+	msgQuiet                 // main to child: serve no more commands
+	msgQuieted               // the answer
 )
 
 // Kinds of processes.

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"time"
 
 	"kahea/cfglang/log"
 	"kahea/procmgr"
@@ -44,6 +45,7 @@ func (g *generations) handle(c *procmgr.Control) {
 	c.Handle(msgPrepare, g.prepare)
 	c.Handle(msgCommit, g.commit)
 	c.Handle(msgAbandon, func([]byte, []int) { g.w.Post(g.abandon) })
+	c.Handle(msgQuiet, func([]byte, []int) { g.w.Post(g.quiet) })
 }
 
 func (g *generations) say(kind uint8, gen int, err error) {
@@ -206,10 +208,19 @@ func (s *server) closeAll() {
 	}
 }
 
+// leavePatience is how long a process that leaves waits for scripts and connections; leaveAtOnce, as what main says, is that it does not.
+const (
+	leavePatience      = 5 * time.Second
+	leaveAtOnce   byte = 1
+)
+
 // leave is Child.Retire: the process finishes what it has begun. One that is to end for good gives the timers that are left to the process whose slot main names; the
 // others are carried on with by the successor.
 func (g *generations) leave(b []byte) {
-	forGood := len(b) == 4
+	forGood, patience := len(b) == 4, leavePatience
+	if len(b) == 1 && b[0] == leaveAtOnce {
+		patience = 0
+	}
 	g.w.Retire(func() bool {
 		if !g.idle() || !g.h.s.drained() {
 			return false
@@ -220,7 +231,7 @@ func (g *generations) leave(b []byte) {
 			}
 		}
 		return true
-	}, !forGood)
+	}, !forGood, patience)
 }
 
 // giveTimers moves this process's timers to the wheel of another slot.

@@ -37,6 +37,7 @@ type live struct {
 	now     atomic.Pointer[server] // the generation that serves; the first one is main's own
 	gen     int
 	answers chan childAnswer
+	quieted chan int  // slots that serve no more commands
 	old     []shm.Off // run-time configurations of generations before the last
 
 	leaveMu sync.Mutex
@@ -59,6 +60,13 @@ const (
 // watch joins it to the manager, before the children start.
 func (v *live) watch(s *server, m *procmgr.Manager, steer *reactor.Steering) {
 	v.m, v.steer, v.answers, v.leaving = m, steer, make(chan childAnswer, 4*s.Slots), map[int]bool{}
+	v.quieted = make(chan int, s.Slots)
+	m.Handle(msgQuieted, func(slot int, _ []byte, _ []int) {
+		select {
+		case v.quieted <- slot:
+		default: // nobody has asked
+		}
+	})
 	v.now.Store(s)
 	for _, kind := range []uint8{msgPrepared, msgCommitted} {
 		m.Handle(kind, func(slot int, b []byte, _ []int) {

@@ -54,6 +54,10 @@ type paper struct {
 	Slot     int    // who asked
 	ID       uint64
 	Failed   string // why the new binary went back
+	Carried  []carriedPaper
+	Paused   int64 // unix ns since when nobody serves; 0: the old processes do
+
+	undo func() error // frees what this binary has made of Carried
 }
 
 type keptPaper struct {
@@ -70,6 +74,9 @@ func (p *paper) fds() []int {
 	for _, k := range p.Kept {
 		l = append(l, k.FD)
 	}
+	for _, x := range p.Carried {
+		l = append(l, x.FD)
+	}
 	for _, x := range p.Manager.Procs {
 		l = append(append(l, x.Fds...), x.Ctl)
 	}
@@ -78,10 +85,15 @@ func (p *paper) fds() []int {
 
 // upgradeCheck is the verb behind kahea.upgrade BINARY check.
 func (s *server) upgradeCheck(args []string) ([]*modules.Node, error) {
-	if err := s.checkUpgrade(s.binary(args)); err != nil {
+	p, err := s.checkUpgrade(s.binary(args))
+	if err != nil {
 		return nil, modules.NewFault(500, "%v", err)
 	}
-	return []*modules.Node{{Kind: modules.KindStr, Str: s.binary(args) + " can go on with the memory of this server"}}, nil
+	n := &modules.Node{Kind: modules.KindStruct}
+	n.AddStr("binary", s.binary(args))
+	n.AddStr("adopts", strings.Join(p.adopts, " "))
+	n.AddStr("converts", strings.Join(p.converts, " "))
+	return []*modules.Node{n}, nil
 }
 
 func (s *server) binary(args []string) string {
@@ -101,7 +113,8 @@ func (s *server) upgrade(slot int, q question) (err error) {
 		return fmt.Errorf("main itself serves (-D, fork=no): %w", errRefused)
 	}
 	path := s.binary(q.Args)
-	if err := s.checkUpgrade(path); err != nil {
+	does, err := s.checkUpgrade(path)
+	if err != nil {
 		return err
 	}
 	exe, err := os.Open("/proc/self/exe")
@@ -111,9 +124,23 @@ func (s *server) upgrade(slot int, q question) (err error) {
 	defer exe.Close()
 	written := -1
 	defer func() { closeFds([]int{written}) }()
+	var carried []carriedPaper
+	var paused int64
+	if len(does.converts) > 0 {
+		var since time.Time
+		if carried, since, err = s.setAside(slot, does.converts); err != nil {
+			return err
+		}
+		paused = since.UnixNano()
+		defer func() {
+			err = errors.Join(err, v.now.Load().takeIn(carried), s.unpark(slot))
+			closeCarried(carried)
+		}()
+	}
 	return v.m.Exec(path, func(h procmgr.Handover) (argv, env []string, fds []int, err error) {
 		p := paper{Manager: h, Held: v.steer.Paper(), Read: v.read, Write: v.write, Senders: v.senders, TCP: v.tcp, Ends: v.ends, Arena: s.arena.FD(), Gen: v.gen,
-			Old: v.old, PidFiles: s.daemon.Files(), Exe: int(exe.Fd()), Version: fullVersion(), Path: path, Slot: slot, ID: q.ID}
+			Old: v.old, PidFiles: s.daemon.Files(), Exe: int(exe.Fd()), Version: fullVersion(), Path: path, Slot: slot, ID: q.ID,
+			Carried: carried, Paused: paused}
 		for _, k := range v.now.Load().kept {
 			p.Kept = append(p.Kept, keptPaper{k.name, k.fd})
 		}
@@ -136,8 +163,8 @@ func (p *paper) write() (fd int, err error) {
 	return procmgr.SealConfig(b)
 }
 
-// checkUpgrade asks the binary whether it can adopt what lies in shared memory.
-func (s *server) checkUpgrade(path string) error {
+// checkUpgrade asks the binary what it can do with what lies in shared memory.
+func (s *server) checkUpgrade(path string) (does plan, err error) {
 	v := s.live
 	slot := s.Slots - 1
 	used := map[int]bool{}
@@ -148,34 +175,35 @@ func (s *server) checkUpgrade(path string) error {
 	}
 	b, err := v.now.Load().seal()
 	if err != nil {
-		return err
+		return does, err
 	}
 	fd, err := procmgr.SealConfig(b)
 	if err != nil {
-		return err
+		return does, err
 	}
 	conf := os.NewFile(uintptr(fd), "configuration")
 	defer conf.Close()
 	own, err := procmgr.Dup(s.arena.FD())
 	if err != nil {
-		return err
+		return does, err
 	}
 	arena := os.NewFile(uintptr(own), "arena")
 	defer arena.Close()
 	cmd := exec.Command(path, "--upgrade-check")
-	cmd.Env = append(os.Environ(), checkEnv+"="+strconv.Itoa(slot))
+	cmd.Env = append(os.Environ(), checkEnv+"="+strconv.Itoa(slot), formsEnv+"="+v.now.Load().forms())
 	cmd.ExtraFiles = []*os.File{conf, arena} // checkConf, checkArena
 	var out bytes.Buffer
 	cmd.Stderr = &out
 	said, err := cmd.Output()
-	if want := checkOK + strconv.Itoa(slot); err == nil && strings.TrimSpace(string(said)) != want {
+	first, rest, _ := strings.Cut(string(said), "\n")
+	if want := checkOK + strconv.Itoa(slot); err == nil && strings.TrimSpace(first) != want {
 		err = fmt.Errorf("it says %q, not %q: %w", said, want, errNoKahea) // any program may end with 0
 	}
 	s.arena.ReleaseLocksOf(slot)
 	if err != nil {
-		return fmt.Errorf("%s: %w: %w\n%s", path, errRefused, err, strings.TrimSpace(out.String()))
+		return does, fmt.Errorf("%s: %w: %w\n%s", path, errRefused, err, strings.TrimSpace(out.String()))
 	}
-	return nil
+	return parsePlan(rest), nil
 }
 
 var errNoKahea = errors.New("this is no kahea")
@@ -219,17 +247,31 @@ func runUpgradeCheck() (err error) {
 		d.Write(os.Stderr, false)
 		return err
 	}
+	var converts []string
 	for _, l := range s.loaded { // all of them, so that all reasons are told at once
-		if m, ok := l.Module.(modules.WorkerIniter); ok {
-			if err := m.InitWorker(s.host, procmgr.RankNoChildInit); err != nil {
-				errs = append(errs, fmt.Errorf("module %s: %w", l.Name, err))
+		m, ok := l.Module.(modules.WorkerIniter)
+		if !ok {
+			continue
+		}
+		switch err := m.InitWorker(s.host, procmgr.RankNoChildInit); {
+		case err == nil:
+		case errors.Is(err, shm.ErrLayout):
+			form, ok := readsForm(l, os.Getenv(formsEnv))
+			if ok {
+				converts = append(converts, l.Name)
+			} else {
+				errs = append(errs, fmt.Errorf("module %s: %w, and form %q can not be read", l.Name, err, form))
 			}
+		default:
+			errs = append(errs, fmt.Errorf("module %s: %w", l.Name, err))
 		}
 	}
 	if err := errors.Join(errs...); err != nil {
 		return err
 	}
+	does := s.planned(converts)
 	fmt.Println(checkOK + strconv.Itoa(slot))
+	fmt.Print(&does)
 	return nil
 }
 
@@ -287,6 +329,11 @@ func (p *paper) back(why error) int {
 	if p.Exe < 0 {
 		return exitError
 	}
+	if p.undo != nil {
+		if err := p.undo(); err != nil {
+			fmt.Fprintf(os.Stderr, "ERROR: kahea: upgrade: forget what was imported: %v\n", err)
+		}
+	}
 	exe := p.Exe
 	p.Exe, p.Failed = -1, why.Error()
 	fd, err := p.write()
@@ -339,10 +386,25 @@ func (p *paper) resume() (s *server, err error) {
 		s.fds[k.Name] = k.FD
 	}
 	s.host.Resumed, s.host.KeepFile = true, s.keepFile
+	s.clean(p.Carried)
+	made := s
+	p.undo = func() error { return made.forget(p.Carried) }
 	for _, l := range s.loaded {
 		if m, ok := l.Module.(modules.Initer); ok {
 			if err := m.Init(s.host); err != nil {
 				return nil, fmt.Errorf("init of module %s: %w", l.Name, err)
+			}
+		}
+	}
+	if err := s.takeIn(p.Carried); err != nil {
+		if p.Exe >= 0 {
+			return nil, err
+		}
+		// there is no other binary to go back to: better a server that has forgotten than none
+		s.proc.Log.Printf(log.Crit, "<core>: ", "upgrade: %v", err)
+		for _, x := range p.Carried {
+			if err := errors.Join(s.forget([]carriedPaper{x}), initCarrier(s, s.host.Find(x.Module).(modules.Carrier))); err != nil { //nolint:forcetypeassert // it was one in this binary
+				return nil, err
 			}
 		}
 	}
@@ -377,6 +439,9 @@ func (s *server) afterUpgrade(p *paper) {
 		n := &modules.Node{Kind: modules.KindStruct}
 		n.AddStr("from", p.Version)
 		n.AddStr("to", fullVersion())
+		if len(p.Carried) > 0 {
+			n.AddStr("converted", carriedNames(p.Carried))
+		}
 		a.Out = []*modules.Node{n}
 	}
 	if b, err := json.Marshal(a); err == nil {
@@ -386,20 +451,40 @@ func (s *server) afterUpgrade(p *paper) {
 		closeFds([]int{p.Exe})
 	}
 	closeFds([]int{p.Arena})
-	if p.Failed != "" {
-		return
-	}
+	closeCarried(p.Carried)
 	v.mu.Lock()
 	defer v.mu.Unlock()
+	if err := s.renew(p, p.Failed == ""); err != nil {
+		s.proc.Log.Printf(log.Err, "<core>: ", "upgrade: %v", err)
+	}
+}
+
+// renew waits for the processes that were parked and replaces the others; not all: only the one that asked, which serves no commands any more.
+func (s *server) renew(p *paper, all bool) error {
+	v := s.live
 	began := time.Now()
 	procs, err := v.m.Running()
 	errs := []error{err}
+	fresh := map[int]bool{}
+	for _, x := range p.Manager.Procs {
+		if x.Ctl < 0 && x.Desc != "" && p.Paused != 0 {
+			fresh[x.Slot] = true
+			errs = append(errs, v.m.WaitReady(x.Slot, rollWait))
+		}
+	}
+	if p.Paused != 0 {
+		s.proc.Log.Printf(log.Notice, "<core>: ", "upgrade: %s carried over, nobody served for %d ms", carriedNames(p.Carried), time.Since(time.Unix(0, p.Paused)).Milliseconds())
+	}
 	for _, slot := range slices.Sorted(maps.Keys(procs)) {
-		errs = append(errs, v.m.ReplaceAndWait(slot, rollWait)) // one that hangs does not keep the others old
+		if !fresh[slot] && (all || p.Paused != 0 && slot == p.Slot) {
+			errs = append(errs, v.m.ReplaceAndWait(slot, rollWait)) // one that hangs does not keep the others old
+		}
 	}
 	if err := errors.Join(errs...); err != nil {
-		s.proc.Log.Printf(log.Err, "<core>: ", "upgrade: %v", err)
-		return
+		return err
 	}
-	s.proc.Log.Printf(log.Notice, "<core>: ", "upgrade: %d processes replaced after %d ms", len(procs), time.Since(began).Milliseconds())
+	if all {
+		s.proc.Log.Printf(log.Notice, "<core>: ", "upgrade: %d processes replaced after %d ms", len(procs), time.Since(began).Milliseconds())
+	}
+	return nil
 }

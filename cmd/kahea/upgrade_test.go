@@ -134,7 +134,7 @@ func TestUpgradeRefused(t *testing.T) {
 	for _, c := range []struct{ name, path, want string }{
 		{"no kahea", "/bin/true", "this is no kahea"},
 		{"no file", "/nonexistent/kahea", "no such file"},
-		{"another layout of transactions", buildServer(t, "kahealayout"), "module tm: shm: root"},
+		{"another layout of transactions and no form in common", buildServer(t, "kahealayout,kaheaform"), `module tm: shm: root "tm" (tm.root): layout differs from what is stored, and form "tm/1" can not be read`},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			for _, args := range [][]any{{c.path, "check"}, {c.path}} {
