@@ -11,7 +11,7 @@ func (s *server) liveCommands() []modules.RPC {
 	return []modules.RPC{
 		{Name: "kahea.reload", Doc: "Reads the configuration again and lets it serve, without losing a message; when something is wrong with it, nothing changes and the errors are returned.",
 			Run: func(r *modules.Request) error { return s.ask(r, "reload") }},
-		{Name: "kahea.upgrade", Doc: "Executes another binary (parameter 1; default the file that was started) in main's place and replaces the other processes by it, without losing a transaction. With \"check\" as parameter 2 it only says whether that is possible.",
+		{Name: "kahea.upgrade", Doc: "Executes another binary (parameter 1; default the file that was started) in main's place and replaces the other processes by it, without losing a transaction; what that binary lays out differently in shared memory is converted. With \"check\" as parameter 2 it only says whether that is possible, and what is adopted and what converted.",
 			Run: func(r *modules.Request) error {
 				var args []string
 				for r.More() {

@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"kahea/modules"
 	"kahea/modules/lib/rpc"
@@ -332,4 +333,35 @@ func TestUpgradeConverts(t *testing.T) {
 	srv.pids = children(pid)
 	srv.memoryBack()
 	srv.stop()
+}
+
+// TestUpgradeConvertsUnderCalls goes to and fro between two layouts under calls over UDP and over TCP.
+func TestUpgradeConvertsUnderCalls(t *testing.T) {
+	own, other := copyBinary(t, "kahea-again"), buildServer(t, "kahealayout")
+	for _, tcp := range []bool{false, true} {
+		t.Run(fmt.Sprintf("tcp %v", tcp), func(t *testing.T) {
+			caller, callee := newSIPp(t, tcp), newSIPp(t, tcp)
+			srv := startUpgrade(t, strings.TrimPrefix(callee.uri(""), "sip:@"))
+			callee.start("callee", srv.addr)
+			const rate, seconds = 50, 8
+			r := caller.start("caller", srv.addr, "-s", "callee", "-m", fmt.Sprint(rate*seconds), "-r", fmt.Sprint(rate), "-d", "100")
+			for i := range 4 {
+				path := []string{other, own}[i%2]
+				text, _, _ := srv.log.snapshot()
+				if out, err := srv.texts("kahea.upgrade", path); err != nil || !strings.Contains(out, "converted: tm\n") {
+					t.Fatalf("upgrade: %s %v", out, err)
+				}
+				if _, _, err := srv.log.find(regexp.MustCompile(`upgrade: \d+ processes replaced`), len(text), patience); err != nil {
+					t.Fatal(err)
+				}
+			}
+			r.wait((seconds + 60) * time.Second)
+			if out, err := srv.call("kahea.verify"); err != nil {
+				t.Errorf("verify: %v %v", out, err)
+			}
+			srv.pids = children(srv.cmd.Process.Pid)
+			srv.memoryBack()
+			srv.stop()
+		})
+	}
 }

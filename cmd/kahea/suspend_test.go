@@ -364,11 +364,35 @@ route[TEST] {
 	}
 }
 
-// TestSuspendedWorkerKilled kills a worker while its scripts wait: the transactions that they had made are answered 500 by the successor, the other requests
+// TestSuspendedLost ends a worker while its scripts wait: the transactions that they had made are answered 500 by the successor, the other requests
 // are new ones when they are repeated, and the count of the dead is kept.
-func TestSuspendedWorkerKilled(t *testing.T) {
+func TestSuspendedLost(t *testing.T) {
+	t.Run("killed", func(t *testing.T) {
+		suspendedLost(t, func(s *instance) {
+			for pid, name := range s.pids {
+				if strings.Contains(name, "udp receiver") {
+					if err := syscall.Kill(pid, syscall.SIGKILL); err != nil {
+						t.Fatal(err)
+					}
+				}
+			}
+		})
+	})
+	// an upgrade that carries transactions over to another layout waits some seconds, not for ever
+	t.Run("converted", func(t *testing.T) {
+		other := buildServer(t, "kahealayout")
+		suspendedLost(t, func(s *instance) {
+			if out, err := s.texts("kahea.upgrade", other); err != nil || !strings.Contains(out, "converted: tm\n") {
+				t.Fatalf("upgrade: %s %v", out, err)
+			}
+		})
+	})
+}
+
+func suspendedLost(t *testing.T, lose func(s *instance)) {
 	bob := newPeer(t, "udp", "bob", "")
 	s := startSuspend(t, strings.ReplaceAll(`
+modparam("tm", "fr_timer", 20000)
 route[TEST] {
 	xlog("L_ERR", "begins $rm\n");
 	if (method=="INVITE") {
@@ -434,15 +458,7 @@ onreply_route[R] { xlog("L_ERR", "reply\n"); sleep("3600"); }
 	s.logged("reply")
 	send("INFO")
 	s.wantStat("core", "suspended", 5)
-	worker := 0
-	for pid, name := range s.pids {
-		if strings.Contains(name, "udp receiver") {
-			worker = pid
-		}
-	}
-	if err := syscall.Kill(worker, syscall.SIGKILL); err != nil {
-		t.Fatal(err)
-	}
+	lose(s)
 	got := map[string][]byte{}
 	for range 3 {
 		m, err := alice.next()

@@ -151,7 +151,7 @@ func TestFaults(t *testing.T) {
 		{"no command", nil, "error: no command (see -h)\n"},
 		{"option", []string{"--x"}, "(see -h)"},
 		{"reload with a parameter", []string{"reload", "x"}, `error: reload: unexpected parameter "x" (see -h)`},
-		{"upgrade with two", []string{"upgrade", "x", "y"}, `error: upgrade: unexpected parameter "y" (see -h)`},
+		{"upgrade with three", []string{"upgrade", "x", "check", "y"}, `error: upgrade: unexpected parameter "y" (see -h)`},
 		{"quarantine verb", []string{"quarantine", "x"}, errQuarantine.Error()},
 		{"quarantine release nothing", []string{"quarantine", "release"}, errQuarantine.Error()},
 	} {
@@ -178,6 +178,7 @@ func TestCommands(t *testing.T) {
 		{[]string{"mem"}, []*modules.Node{text("kahea.mem")}},
 		{[]string{"upgrade"}, []*modules.Node{text("kahea.upgrade")}},
 		{[]string{"upgrade", "/a"}, []*modules.Node{text("kahea.upgrade"), text("/a")}},
+		{[]string{"upgrade", "/a", "check"}, []*modules.Node{text("kahea.upgrade"), text("/a"), text("check")}},
 		{[]string{"quarantine"}, []*modules.Node{text("kahea.quarantine")}},
 		{[]string{"quarantine", "list"}, []*modules.Node{text("kahea.quarantine")}},
 		{[]string{"quarantine", "release", "0000000000000012"}, []*modules.Node{text("kahea.quarantine.release"), text("0000000000000012")}},

@@ -21,7 +21,7 @@ const usage = `usage: kaheactl [OPTIONS] COMMAND [PARAMETER...]
 COMMAND is an RPC command of the server (system.listMethods lists them), or one of
 
   reload                       read the configuration again (kahea.reload)
-  upgrade [BINARY]             go on with another binary, by default the one on disk (kahea.upgrade)
+  upgrade [BINARY [check]]     go on with another binary, by default the one on disk; check: only say what it would do (kahea.upgrade)
   mem                          who uses the memory (kahea.mem)
   quarantine [list]            messages that are dropped because they killed workers (kahea.quarantine)
   quarantine release DIGEST    have one handled again, or all (kahea.quarantine.release)
@@ -94,7 +94,7 @@ func command(words []string) (method string, params []*modules.Node, err error) 
 	switch name {
 	case "reload", "mem":
 	case "upgrade":
-		most = 1
+		most = 2
 	case "quarantine":
 		switch {
 		case len(words) == 0 || len(words) == 1 && words[0] == "list":
