@@ -10,7 +10,7 @@
 //
 // Children are started from one goroutine that is locked to its thread for the life of the Manager: a child's parent-death signal is bound to
 // the thread that started it, so this thread must live as long as main does. The same thread alone keeps CAP_NET_BIND_SERVICE after
-// DropPrivileges, to hand it to children as an ambient capability.
+// DropPrivileges, to hand it to children as an ambient capability. After an Exec it is the process's first thread, on which Resume and Run are called.
 //
 // # Who may call what
 //

@@ -12,7 +12,8 @@ import (
 
 // A new binary takes main's place by execve: same pid, same children, same descriptors. The old Manager writes down what the new one must know (Handover), the
 // new one goes on from there (Resume). The thread that starts children is the one that executes: children's parent-death signal hangs on it, and the
-// thread that executes is the only one that lives on.
+// thread that executes is the only one that lives on, as the first thread of the new binary. So that one must start the children that follow, and execute the next
+// binary, or the way back: all children there are hang on it.
 
 // Handover is a Manager on paper. Descriptors are numbers; they stay open over the exec.
 type Handover struct {
@@ -104,7 +105,8 @@ func inheritable(fds []int, yes bool) error {
 	return errors.Join(errs...)
 }
 
-// ExecHere executes path from the calling thread, with the descriptors that stay open: the way back of a new binary that has not taken the children over yet.
+// ExecHere executes path from the calling thread, which must be the process's first, with the descriptors that stay open: the way back of a new binary that has not
+// taken the children over yet.
 func ExecHere(path string, argv, env []string, fds []int) error {
 	if err := inheritable(fds, true); err != nil {
 		return err
@@ -128,13 +130,16 @@ func (m *Manager) resumeReaders() {
 }
 
 // Resume makes a Manager that goes on with the children of the one that wrote h; the caller calls CloseOnExec for the descriptors. Handle is called next, then Continue, then Run.
+// All of this is called on the process's first thread, which the caller has locked: children are started from there.
 func Resume(o Options, h Handover) (*Manager, error) {
 	m, err := New(o)
 	if err != nil {
 		return nil, err
 	}
 	unix.Close(m.conf)
-	m.conf, m.confGen, m.spawn.ambient = h.Conf, h.ConfGen, h.Ambient
+	m.spawn.close()
+	m.spawn = &spawner{ambient: h.Ambient}
+	m.conf, m.confGen = h.Conf, h.ConfGen
 	for _, x := range h.Procs {
 		p := &process{
 			Proc: x.Proc, slot: x.Slot, pid: x.PID, generation: x.Generation, confGen: x.ConfGen, deaths: x.Deaths, ready: x.Ready,

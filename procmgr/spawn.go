@@ -14,7 +14,7 @@ import (
 
 // spawner starts children from one locked thread, which lives until close: their parent-death signal hangs on it.
 type spawner struct {
-	work chan func()
+	work chan func() // nil: the thread is the caller's (Resume)
 	done chan struct{}
 	// only on the thread:
 	ambient []uintptr // capabilities that children keep
@@ -38,12 +38,21 @@ func newSpawner() *spawner {
 
 // do runs f on the thread and waits for it.
 func (s *spawner) do(f func()) {
+	if s.work == nil {
+		f()
+		return
+	}
 	ret := make(chan struct{})
 	s.work <- func() { f(); close(ret) }
 	<-ret
 }
 
-func (s *spawner) close() { close(s.work); <-s.done }
+func (s *spawner) close() {
+	if s.work != nil {
+		close(s.work)
+		<-s.done
+	}
+}
 
 // start starts one child and returns its pid and main's end of its control channel.
 func (s *spawner) start(h hello, name string, env []string, stdio [3]uintptr, arena, conf int, fds []int) (pid int, c *Control, err error) {

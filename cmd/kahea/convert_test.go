@@ -63,7 +63,7 @@ request_route {
 		$avp(who) = "known as " + $rU;
 		t_on_failure("NEXT");
 	}
-	if ($rU=="late") t_set_fr("0", "9000");
+	if ($rU=="late") t_set_fr("0", "5000");
 	if (!t_relay()) sl_reply_error();
 }
 failure_route[NEXT] {
@@ -287,14 +287,34 @@ func (c *calls) finish(t *testing.T, srv *instance, id string) {
 	}
 }
 
-// TestUpgradeConverts goes to a binary that lays transactions and contacts out differently and back, in the middle of calls; then to one that fails when it has imported
-// them, and back from that.
+// TestUpgradeConverts goes to a binary that lays transactions and contacts out differently and back, in the middle of calls; before and behind, to one that fails when it
+// has imported them, and back from that.
 func TestUpgradeConverts(t *testing.T) {
 	addr := freeAddr(t)
 	srv := startServer(t, addr, strings.ReplaceAll(convertConfig, "@SERVER@", addr))
 	own, other, fails := copyBinary(t, "kahea-again"), buildServer(t, "kahealayout"), buildServer(t, "kahealayout,kaheadebug")
 	replaced := regexp.MustCompile(`upgrade: \d+ processes replaced`)
 	pid := srv.cmd.Process.Pid
+	failing := func(id string) {
+		t.Helper()
+		c := makeCalls(t, srv, id)
+		exes := srv.exes()
+		mark := filepath.Join(srv.runDir(), "upgrade-fails")
+		if err := os.WriteFile(mark, nil, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := srv.texts("kahea.upgrade", fails); err == nil || !strings.Contains(err.Error(), "told to fail") {
+			t.Fatalf("%v, want that it was told to fail", err)
+		}
+		if err := os.Remove(mark); err != nil {
+			t.Error(err)
+		}
+		c.finish(t, srv, id)
+		if got := srv.exes(); !slices.Equal(got, exes) || srv.cmd.Process.Pid != pid {
+			t.Errorf("binaries %q, before %q", got, exes)
+		}
+	}
+	failing("fails0")
 	for i, path := range []string{other, own} {
 		id := fmt.Sprint("up", i)
 		c := makeCalls(t, srv, id)
@@ -314,22 +334,7 @@ func TestUpgradeConverts(t *testing.T) {
 			t.Errorf("binaries %q, want %q", exes, path)
 		}
 	}
-	c := makeCalls(t, srv, "fails")
-	exes := srv.exes()
-	mark := filepath.Join(srv.runDir(), "upgrade-fails")
-	if err := os.WriteFile(mark, nil, 0o600); err != nil {
-		t.Fatal(err)
-	}
-	if _, err := srv.texts("kahea.upgrade", fails); err == nil || !strings.Contains(err.Error(), "told to fail") {
-		t.Errorf("%v, want that it was told to fail", err)
-	}
-	if err := os.Remove(mark); err != nil {
-		t.Error(err)
-	}
-	c.finish(t, srv, "fails")
-	if got := srv.exes(); !slices.Equal(got, exes) || srv.cmd.Process.Pid != pid {
-		t.Errorf("binaries %q, before %q", got, exes)
-	}
+	failing("fails1")
 	srv.pids = children(pid)
 	srv.memoryBack()
 	srv.stop()

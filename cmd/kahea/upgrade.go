@@ -8,6 +8,7 @@ import (
 	"maps"
 	"os"
 	"os/exec"
+	"runtime"
 	"slices"
 	"strconv"
 	"strings"
@@ -291,6 +292,13 @@ func loadSealed(b []byte, slot int) (*server, *diag.List, error) {
 		return nil, d, err
 	}
 	return s, d, s.openPrivate()
+}
+
+// A main that took the place of another binary stays on the process's first thread: children hang on it (procmgr, handover.go).
+func init() {
+	if os.Getenv(upgradeEnv) != "" {
+		runtime.LockOSThread()
+	}
 }
 
 // runUpgraded is the life of a main that took the place of another binary.
