@@ -8,8 +8,10 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+	"time"
 
 	"kahea/modules/lib/modtest"
+	"kahea/shm"
 )
 
 var writeForm = flag.Bool("write-form", false, "write testdata/form-1.gob anew: only for a form that no release has")
@@ -84,6 +86,46 @@ failure_route[F] {
 	}
 	if got, want := strings.Join(sent, ", "), "SIP/2.0 180 Text, ACK sip:bob@127.0.0.1:6001 SIP/2.0, INVITE sip:carol@127.0.0.1:6002 SIP/2.0"; got != want {
 		t.Errorf("sent %q, want %q", got, want)
+	}
+}
+
+// TestCarriedInterrupted carries a timer over whose handler a process has died in: it is run again, as after a death without an upgrade, and nothing is left.
+func TestCarriedInterrupted(t *testing.T) {
+	s := modtest.Start(t, `
+loadmodule "tm.so"
+request_route { t_relay(); }`)
+	m := s.Host.Find("tm").(*mod) //nolint:forcetypeassert // this package's
+	used := s.Arena.Usage().Used
+	s.Receive(modtest.Request("MESSAGE", "sip:bob@127.0.0.1:6001"))
+	if n := len(s.Sent()); n != 1 {
+		t.Fatalf("%d messages were sent", n)
+	}
+	// as if the process had died in the first retransmission
+	err := m.eachCell(func(o shm.Off, c *cell) error {
+		at := c.first + shm.Off(branchOff)
+		m.branch(c.first).nextRetr = 0
+		shm.Disarm(m.a, at)
+		s.Proc.Wheel.Interrupt(m.a, at, kindBranch, 0)
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.Carry()
+	s.Carry()
+	s.Advance(time.Second / 16)
+	if n := len(s.Sent()); n != 1 || !strings.Contains(s.Log(), `timer "tm: branch"`) {
+		t.Errorf("%d retransmissions; log %q", n, s.Log())
+	}
+	s.Advance(time.Minute)
+	if got := s.Arena.Usage().Used; got != used {
+		t.Errorf("%d bytes in use at the end, %d before", got, used)
+	}
+	// one whose transaction is nowhere any more
+	s.Proc.Wheel.Interrupt(m.a, 4096, kindBranch, 0)
+	s.Carry()
+	if _, _, ok := s.Proc.Wheel.Firing(m.a); ok {
+		t.Error("a timer of nothing would be fired")
 	}
 }
 
