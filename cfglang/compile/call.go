@@ -290,6 +290,7 @@ func (k *Compiler) routeCall(x *syntax.Call) route.Stmt {
 		ref := k.Route(route.InRequest, name)
 		return func(c *route.Ctx) int { return c.Call(ref.Route) }
 	}
+	k.dynamic = true
 	a, ok := k.arg("route", 0, 's', x.Args[0])
 	if !ok {
 		return nil

@@ -41,6 +41,7 @@ type Compiler struct {
 	funcs   map[string][]*route.Func
 	defined map[routeKey]*route.Route
 	used    map[routeKey]bool
+	dynamic bool // a route() whose name is known at run time only
 }
 
 type routeKey struct {
@@ -139,6 +140,7 @@ func (k *Compiler) Compile(f *syntax.File) *route.Program {
 	if k.d.HasErrors() {
 		return nil
 	}
+	k.unusedRoutes(f)
 	return k.prog
 }
 

@@ -10,6 +10,7 @@ import (
 
 // stmts compiles a list: it yields the code of the last action that ran.
 func (k *Compiler) stmts(list []syntax.Stmt) route.Stmt {
+	k.unreachable(list)
 	run := make([]route.Stmt, 0, len(list))
 	for _, s := range list {
 		if f := k.stmt(s); f != nil {

@@ -84,7 +84,12 @@ func (l *lexer) include(f *frame, start, arg int, word string) {
 	l.mark("enter", l.top())
 }
 
-func (l *lexer) push(f frame) { l.frames = append(l.frames, f) }
+func (l *lexer) push(f frame) {
+	l.frames = append(l.frames, f)
+	if l.rec != nil {
+		l.texts = append(l.texts, f.text)
+	}
+}
 
 // open reads path as given, then relative to the folder of the file that includes it.
 func (l *lexer) open(path, from string) (data []byte, opened string, err error) {

@@ -36,6 +36,7 @@ type lexer struct {
 
 	env     map[string]envValue // what was asked for so far
 	rec     *bytes.Buffer       // Preprocess: where the text goes
+	texts   []string            // Preprocess: of all files
 	sources []*diag.Source
 	marked  bool // the text has markers
 

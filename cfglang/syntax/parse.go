@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"strings"
 
 	"kahea/cfglang/diag"
 )
@@ -88,6 +89,37 @@ func (l *lexer) finish() {
 		report(part.pos, 0, "#!ifdef, #!ifndef or #!ifexp without #!endif", "an #!endif counts only if nothing stands behind it and its line ends with a newline")
 	}
 	l.ifs, l.strays = nil, nil
+	if l.rec != nil {
+		l.unusedDefines()
+	}
+}
+
+// unusedDefines warns of defines whose name stands nowhere else, parts that are left out included.
+func (l *lexer) unusedDefines() {
+	for _, d := range l.order {
+		if d.Used || d.Predefined || d.Pos.Src == nil || d.Pos.Src.Name == "" || l.mentions(d.Name) > 1 {
+			continue
+		}
+		l.warnAt(d.Pos, d.Pos.Col+len(d.Name), fmt.Sprintf("define %s is not used", d.Name), "")
+	}
+}
+
+// mentions counts a word in all files, up to 2.
+func (l *lexer) mentions(word string) (n int) {
+	for _, text := range l.texts {
+		for i := 0; n < 2; {
+			at := strings.Index(text[i:], word)
+			if at < 0 {
+				break
+			}
+			at += i
+			i = at + len(word)
+			if (at == 0 || !isAlnum(text[at-1])) && (i == len(text) || !isAlnum(text[i])) {
+				n++
+			}
+		}
+	}
+	return n
 }
 
 type parser struct {
