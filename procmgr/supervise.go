@@ -11,7 +11,8 @@ import (
 
 const (
 	firstBackoff = 100 * time.Millisecond
-	calm         = time.Minute // a child that lived so long begins a new row of deaths; also the window of MaxRestarts
+	calm         = 10 * time.Second // a child that lived so long begins a new row of deaths: its successor starts at once
+	window       = time.Minute      // of MaxRestarts
 )
 
 // Run waits for signals and children, restarts what died, and returns the exit code of core.md 11.4 when all are gone.
@@ -162,7 +163,7 @@ func (m *Manager) bury(p *process, ws unix.WaitStatus) bool {
 	now := time.Now()
 	keep := m.restarts[:0]
 	for _, t := range m.restarts {
-		if now.Sub(t) < calm {
+		if now.Sub(t) < window {
 			keep = append(keep, t)
 		}
 	}

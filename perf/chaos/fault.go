@@ -17,13 +17,24 @@ type fault struct {
 	Do   func(s *subject) (what string, err error)
 }
 
+// titles of processes
+const (
+	udpWorker   = "kahea udp receiver"
+	tcpWorker   = "kahea tcp receiver"
+	tcpMain     = "kahea tcp main"
+	timer       = "kahea timer"
+	slowTimer   = "kahea slow timer"
+	secondTimer = "kahea secondary timer"
+	ctl         = "kahea ctl handler"
+)
+
 const (
 	backWithin = 10 * time.Second // a killed process; after several deaths in a row main waits before it starts one
 	heartbeat  = 25 * time.Second // a stopped one is noticed after 10 s
 )
 
 const (
-	ringTime     = 10 * time.Second // fr_inv_timer
+	ringTime     = 20 * time.Second // fr_inv_timer: longer than until a stopped process is noticed
 	squeezeCalls = 30000            // 2.6 KB each
 	squeezeEnds  = 90 * time.Second // ringTime, then fr_timer for the ACK that nobody sends
 )
@@ -41,24 +52,24 @@ func faults() []fault {
 		return func(s *subject) (string, error) { return s.signal(title, syscall.SIGKILL, backWithin) }
 	}
 	return []fault{
-		{"kill udp worker", kill("kahea udp receiver")},
-		{"kill tcp worker", kill("kahea tcp receiver")},
-		{"kill tcp main", kill("kahea tcp main")},
-		{"kill timer", kill("kahea timer")},
-		{"kill slow timer", kill("kahea slow timer")},
-		{"kill 2nd timer", kill("kahea secondary timer")},
-		{"kill ctl", kill("kahea ctl handler")},
-		{"stop udp worker", func(s *subject) (string, error) { return s.signal("kahea udp receiver", syscall.SIGSTOP, heartbeat) }},
-		{"abort udp worker", func(s *subject) (string, error) { return s.signal("kahea udp receiver", syscall.SIGABRT, backWithin) }},
+		{"kill udp worker", kill(udpWorker)},
+		{"kill tcp worker", kill(tcpWorker)},
+		{"kill tcp main", kill(tcpMain)},
+		{"kill timer", kill(timer)},
+		{"kill slow timer", kill(slowTimer)},
+		{"kill 2nd timer", kill(secondTimer)},
+		{"kill ctl", kill(ctl)},
+		{"stop udp worker", func(s *subject) (string, error) { return s.signal(udpWorker, syscall.SIGSTOP, heartbeat) }},
+		{"abort udp worker", func(s *subject) (string, error) { return s.signal(udpWorker, syscall.SIGABRT, backWithin) }},
 		{"reload", func(s *subject) (string, error) {
 			n := 1 + s.rand.IntN(maxWorkers)
-			if err := s.configure(n, false); err != nil {
+			if err := s.configure(variant{Workers: n}); err != nil {
 				return "", err
 			}
 			return fmt.Sprintf("%d workers", n), s.rpc("kahea.reload")
 		}},
 		{"reload, broken", func(s *subject) (string, error) {
-			if err := s.configure(0, true); err != nil {
+			if err := s.configure(variant{Broken: true}); err != nil {
 				return "", err
 			}
 			if err := s.rpc("kahea.reload"); err == nil || !strings.Contains(err.Error(), "refused") {

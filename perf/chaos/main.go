@@ -1,6 +1,10 @@
 // Command chaos lets a server carry calls and registrations while its processes are killed and stopped, its configuration is changed, and its memory is filled,
 // all at random. It prints what each kind of fault cost, and fails when a call is lost that retransmission should have saved, when something is left, or when the
 // heap does not verify.
+//
+// Two more ways to use it go through something in order instead: --kills hits each kind of process (kills.go), --reloads reloads at most of the server's capacity (reloads.go).
+//
+// The load is that of kahea/perf/load and, where it is installed, of SIPp (phones.go).
 package main
 
 import (
@@ -11,12 +15,10 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
-	"sync"
 	"time"
 
 	"github.com/spf13/pflag"
 
-	"kahea/perf/load"
 	"kahea/perf/serve"
 )
 
@@ -26,6 +28,7 @@ type options struct {
 	Seed       uint64
 	Calls      float64
 	Registers  float64
+	SIPp       float64
 	Kahea      string
 	Config     string
 	Shm        int
@@ -33,6 +36,10 @@ type options struct {
 	Only       []string
 	Keep       bool
 	SettleTime time.Duration
+	Minutes    string
+	Kills      int
+	Reloads    int
+	Capacity   float64
 }
 
 func main() {
@@ -52,6 +59,7 @@ func run(args []string) error {
 	f.Uint64Var(&o.Seed, "seed", 0, "of the random numbers; 0: of the clock")
 	f.Float64Var(&o.Calls, "calls", 200, "calls a second over UDP, and a quarter of that over TCP")
 	f.Float64Var(&o.Registers, "registers", 100, "registrations a second")
+	f.Float64Var(&o.SIPp, "sipp", 0.5, "share of the calls over UDP that SIPp makes, where it is installed")
 	f.StringVar(&o.Kahea, "kahea", "bin/kahea", "kahea's binary")
 	f.StringVar(&o.Config, "config", "perf/testdata/proxy.cfg", "configuration")
 	f.IntVarP(&o.Shm, "shm", "m", 64, "shared memory in MB")
@@ -59,11 +67,21 @@ func run(args []string) error {
 	f.StringSliceVar(&o.Only, "only", nil, "faults to do (default all): "+strings.Join(faultNames(), " "))
 	f.DurationVar(&o.SettleTime, "settle", 3*time.Minute, "how long the server may take to be as it was, at the end")
 	f.BoolVar(&o.Keep, "keep", false, "keep the server's directory and say where")
+	f.StringVar(&o.Minutes, "minutes", "", "write a line a minute to this file: what was done, and how large the server is")
+	f.IntVar(&o.Kills, "kills", 0, "instead: kill each kind of process so often, one after the other, then main")
+	f.IntVar(&o.Reloads, "reloads", 0, "instead: reload so often at 80 % of capacity, without retransmission; every third configuration is broken")
+	f.Float64Var(&o.Capacity, "capacity", 0, "--reloads: calls a second that the server can carry; 0: measure it")
 	if err := f.Parse(args); err != nil {
 		return err
 	}
 	if f.NArg() > 0 {
 		return fmt.Errorf("argument %q: options only", f.Arg(0))
+	}
+	if o.SIPp < 0 || o.SIPp > 1 {
+		return fmt.Errorf("--sipp %v: want 0 to 1", o.SIPp)
+	}
+	if o.Kills > 0 && o.Reloads > 0 {
+		return errors.New("--kills, --reloads: want one of them")
 	}
 	if o.Seed == 0 {
 		o.Seed = uint64(time.Now().UnixNano())
@@ -81,124 +99,30 @@ func run(args []string) error {
 	} else {
 		defer os.RemoveAll(dir)
 	}
-	fmt.Printf("seed %d, %v, a fault each %v or so; %.0f calls/s over UDP, %.0f over TCP, %.0f registrations/s\n", o.Seed, o.Time, o.Every, o.Calls, o.Calls/4, o.Registers)
-	return o.chaos(chosen, dir)
-}
-
-func (o *options) chaos(chosen []fault, dir string) error {
 	path, err := filepath.Abs(o.Kahea)
 	if err != nil {
 		return err
 	}
-	s := &subject{dir: dir, file: filepath.Join(dir, "chaos.cfg"), rand: rand.New(rand.NewPCG(o.Seed, 1))}
-	if s.text, err = os.ReadFile(o.Config); err != nil {
-		return err
-	}
-	if err := s.configure(0, false); err != nil {
-		return err
-	}
-	so := serve.Options{Workers: o.Workers, Allocator: "qm", Shm: o.Shm, Pkg: 16}
-	if s.p, err = so.Start(serve.Server{Name: "kahea", Path: path}, s.file, dir, []string{"WITH_CTL"}); err != nil {
-		return err
-	}
-	err = errors.Join(o.under(s, chosen), s.end())
-	return err
-}
-
-// under does the faults under load and looks at what is left.
-func (o *options) under(s *subject, chosen []fault) error {
-	// once, so that what is made when it is first used is there
-	if _, err := load.Run(load.Config{Server: s.p.Addr, Scenario: load.Call, Rate: 200, Count: 200}, nil); err != nil {
-		return err
-	}
-	if _, err := load.Run(load.Config{Server: s.p.Addr, Scenario: load.Call, Rate: 200, Count: 200, TCP: true}, nil); err != nil {
-		return err
-	}
-	if err := s.configure(maxWorkers, false); err != nil {
-		return err
-	}
-	if err := s.rpc("kahea.reload"); err != nil {
-		return err
-	}
-	if err := s.back(); err != nil {
-		return err
-	}
-	base, err := s.quiet(o.SettleTime)
+	text, err := os.ReadFile(o.Config)
 	if err != nil {
-		return fmt.Errorf("before the first fault: %w", err)
+		return err
 	}
-	streams := []*stream{
-		{name: "calls over UDP", strict: true, c: load.Config{Scenario: load.Call, Rate: o.Calls}},
-		{name: "calls over TCP", c: load.Config{Scenario: load.Call, Rate: o.Calls / 4, TCP: true}},
-		{name: "registrations", strict: true, c: load.Config{Scenario: load.Register, Rate: o.Registers, Users: int(200 * o.Registers), Expires: 30}},
+	s := &subject{
+		dir: dir, file: filepath.Join(dir, "chaos.cfg"), text: text, rand: rand.New(rand.NewPCG(o.Seed, 1)),
+		server: serve.Server{Name: "kahea", Path: path}, o: serve.Options{Workers: o.Workers, Allocator: "qm", Shm: o.Shm, Pkg: 16},
 	}
-	var wg sync.WaitGroup
-	for _, x := range streams {
-		x.c.Server, x.c.Duration, x.c.Timeout = s.p.Addr, o.Time, 64*time.Second
-		wg.Go(func() { x.r, x.err = load.Run(x.c, nil) })
+	mode := func() error { return o.chaos(s, chosen) }
+	switch {
+	case o.Kills > 0:
+		mode = func() error { return o.kill(s) }
+	case o.Reloads > 0:
+		s.o.Workers, s.first = 0, variant{Children: children} // reloads change it
+		mode = func() error { return o.reload(s) }
 	}
-	t := newTable(chosen)
-	for end := time.Now().Add(o.Time - 15*time.Second); time.Now().Before(end); {
-		time.Sleep(time.Duration(s.rand.ExpFloat64() * float64(o.Every)))
-		f := &chosen[s.rand.IntN(len(chosen))]
-		if f.rare() && len(chosen) > 1 {
-			if last := time.Since(s.rare); last < rarely {
-				continue
-			}
-			s.rare = time.Now()
-		}
-		began := time.Now()
-		what, err := f.Do(s)
-		t.add(f.Name, time.Since(began), err)
-		fmt.Printf("%8s  %-18s %-60s %v\n", time.Since(s.began()).Round(time.Millisecond), f.Name, what, time.Since(began).Round(time.Millisecond))
-		if err != nil {
-			fmt.Printf("          %v\n", err)
-		}
-		if s.gone() {
-			break
-		}
+	if err := s.begin(); err != nil {
+		return err
 	}
-	wg.Wait()
-	fmt.Println()
-	fmt.Print(t)
-	var errs []error
-	for _, x := range streams {
-		errs = append(errs, x.report(s.squeezed))
-	}
-	// the contacts expire
-	errs = append(errs, t.err(), s.same(base, o.SettleTime), s.verify(), s.log())
-	return errors.Join(errs...)
-}
-
-// stream is one load.
-type stream struct {
-	name   string
-	strict bool // nothing may be lost: the client retransmits
-	c      load.Config
-	r      *load.Result
-	err    error
-}
-
-// report prints what came of it. A request that was refused for want of memory is no loss when memory was squeezed.
-func (x *stream) report(squeezed bool) error {
-	if x.err != nil {
-		return fmt.Errorf("%s: %w", x.name, x.err)
-	}
-	r := x.r
-	fmt.Printf("%s: %d started, %d done, %d failed, %d lost, %d retransmissions; p99 %v\n", x.name, r.Started, r.Done, r.Failed, r.Lost, r.Retransmits, r.Latency.Quantile(0.99))
-	for code, n := range r.Status {
-		if n > 0 && (code < 200 || code > 299) {
-			fmt.Printf("    %d: %d\n", code, n)
-		}
-	}
-	refused := 0
-	if squeezed {
-		refused = r.Status[500] + r.Status[503]
-	}
-	if x.strict && r.Done+refused != r.Started {
-		return fmt.Errorf("%s: %d failed, %d lost", x.name, r.Failed, r.Lost)
-	}
-	return nil
+	return errors.Join(mode(), s.end())
 }
 
 // log looks for what must not be in the server's log.

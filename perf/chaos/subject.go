@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"maps"
 	"math/rand/v2"
+	"net/netip"
 	"os"
 	"path/filepath"
 	"slices"
@@ -14,40 +15,77 @@ import (
 
 	"kahea/modules"
 	"kahea/modules/lib/rpc"
+	"kahea/perf/load"
 	"kahea/perf/proctree"
 	"kahea/perf/serve"
 )
 
 // subject is the server that suffers.
 type subject struct {
-	p     *serve.Process
-	dir   string
-	file  string
-	text  []byte // of the configuration
-	gen   int
-	rand  *rand.Rand
-	start time.Time
+	server serve.Server
+	o      serve.Options
+	p      *serve.Process
+	dir    string
+	file   string
+	text   []byte // of the configuration
+	first  variant
+	gen    int
+	rand   *rand.Rand
 
 	rare     time.Time // of the last fault that is Rare
 	squeezed bool      // requests may have been refused for want of memory
 }
 
-func (s *subject) began() time.Time {
-	if s.start.IsZero() {
-		s.start = time.Now()
+// begin starts the server.
+func (s *subject) begin() (err error) {
+	if err := s.configure(s.first); err != nil {
+		return err
 	}
-	return s.start
+	s.p, err = s.o.Start(s.server, s.file, s.dir, []string{"WITH_CTL"})
+	return err
 }
 
-// configure writes the configuration anew, with another number of workers of a second socket (0: none), or with a mistake.
-func (s *subject) configure(workers int, broken bool) error {
+// warm has it do everything once, so that what is made when it is first used is there.
+func (s *subject) warm() error {
+	for _, tcp := range []bool{false, true} {
+		if _, err := load.Run(load.Config{Server: s.p.Addr, Scenario: load.Call, Rate: 200, Count: 200, TCP: tcp}, nil); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// variant is what a configuration has that others do not.
+type variant struct {
+	Workers  int              // of a second socket, at spare(0); 0: none
+	More     []netip.AddrPort // further sockets, with a worker each
+	Children int              // children, tcp_children; 0: not in the file
+	Broken   bool
+}
+
+// spare is an address that nobody else here uses: the server's port at another address of the host.
+func (s *subject) spare(i int) netip.AddrPort {
+	return netip.AddrPortFrom(netip.AddrFrom4([4]byte{127, 0, 0, byte(2 + i)}), s.p.Addr.Port())
+}
+
+// configure writes the configuration anew.
+func (s *subject) configure(v variant) error {
 	s.gen++
 	text := strings.ReplaceAll(string(s.text), "Keepalive", fmt.Sprint("Generation ", s.gen))
 	text = strings.Replace(text, `"fr_inv_timer", 120000`, fmt.Sprintf(`"fr_inv_timer", %d`, ringTime.Milliseconds()), 1)
-	if workers > 0 {
-		text = fmt.Sprintf("#!KAMAILIO\nsocket_workers=%d\nlisten=udp:127.0.0.1:%d\n%s", workers, int(s.p.Addr.Port())^1, text)
+	text = strings.Replace(text, `"wt_timer", 1000`, `"wt_timer", 5000`, 1) // a worker that is stopped answers late, and what was sent again meanwhile has to find its transaction
+	head := "#!KAMAILIO\n"
+	if v.Children > 0 {
+		head += fmt.Sprintf("children=%d\ntcp_children=4\n", v.Children)
 	}
-	if broken {
+	if v.Workers > 0 {
+		head += fmt.Sprintf("socket_workers=%d\nlisten=udp:%s\n", v.Workers, s.spare(0))
+	}
+	for _, a := range v.More {
+		head += fmt.Sprintf("socket_workers=1\nlisten=udp:%s\n", a)
+	}
+	text = head + text
+	if v.Broken {
 		text += "\nroute[BROKEN] {\n\tno_such_function();\n}\n"
 	}
 	return os.WriteFile(s.file, []byte(text), 0o644)
@@ -167,13 +205,16 @@ func (s *subject) gone() bool { return syscall.Kill(s.p.Cmd.Process.Pid, 0) != n
 // call asks over the control socket; again and again for a while, because the process that answers may just have been killed.
 func (s *subject) call(method string) (out []*modules.Node, err error) {
 	for range 20 {
-		if out, err = rpc.Ask("unix", filepath.Join(s.dir, "kamailio_ctl"), time.Minute, method, nil); err == nil || errors.As(err, new(*modules.Fault)) {
+		if out, err = rpc.Ask("unix", s.control(), time.Minute, method, nil); err == nil || errors.As(err, new(*modules.Fault)) {
 			return out, err
 		}
 		time.Sleep(100 * time.Millisecond)
 	}
 	return nil, err
 }
+
+// control is the path of the control socket.
+func (s *subject) control() string { return filepath.Join(s.dir, "kamailio_ctl") }
 
 func (s *subject) rpc(method string) error {
 	_, err := s.call(method)
@@ -231,7 +272,7 @@ func (s *subject) quiet(within time.Duration) (last state, err error) {
 
 // back reloads the configuration of the start, often enough that what a server keeps of its last generations is of equal ones.
 func (s *subject) back() error {
-	if err := s.configure(0, false); err != nil {
+	if err := s.configure(s.first); err != nil {
 		return err
 	}
 	for range 6 {

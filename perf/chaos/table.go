@@ -4,11 +4,13 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"sync"
 	"time"
 )
 
 // table is what each kind of fault cost.
 type table struct {
+	mu   sync.Mutex
 	rows []tableRow
 }
 
@@ -28,6 +30,8 @@ func newTable(l []fault) *table {
 }
 
 func (t *table) add(name string, d time.Duration, err error) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
 	for i := range t.rows {
 		if r := &t.rows[i]; r.name == name {
 			r.n++
@@ -39,6 +43,16 @@ func (t *table) add(name string, d time.Duration, err error) {
 			}
 		}
 	}
+}
+
+// sum is how many faults there were, and how many of them the server did not bear.
+func (t *table) sum() (n, failed int) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	for _, r := range t.rows {
+		n, failed = n+r.n, failed+r.failed
+	}
+	return n, failed
 }
 
 func (t *table) err() error {

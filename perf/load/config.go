@@ -41,6 +41,9 @@ type Config struct {
 	Expires int           // register: seconds (default 3600)
 	T1      time.Duration // first retransmission over UDP (default 500 ms); negative: none
 	Timeout time.Duration // after which a transaction is lost (default 8 s)
+
+	// Second, if there is one, is called on the run's own thread once a second with what there is so far, which stays the run's; false: start nothing more. It must not wait.
+	Second func(r *Result) (more bool)
 }
 
 const (
@@ -71,8 +74,8 @@ func (c *Config) defaults() error {
 	if c.Timeout == 0 {
 		c.Timeout = 8 * time.Second
 	}
-	if c.Count == 0 && c.Duration == 0 {
-		return fmt.Errorf("a run without a bound: want a count or a duration")
+	if c.Count == 0 && c.Duration == 0 && c.Second == nil {
+		return fmt.Errorf("a run without a bound: want a count, a duration or a function that ends it")
 	}
 	if c.Window > maxSlots || c.Sources > 4096 || c.UASes > 4096 || c.Window < 1 || c.Sources < 1 || c.UASes < 1 {
 		return fmt.Errorf("window %d, sources %d, UAS %d: want 1 to %d, 1 to 4096, 1 to 4096", c.Window, c.Sources, c.UASes, maxSlots)

@@ -41,6 +41,7 @@ type loop struct {
 	last    int64
 	dialogs bool
 	ringing int
+	over    bool // Config.Second wants no more
 	routes  [][]byte
 }
 
@@ -241,9 +242,13 @@ func (l *loop) now() int64 { return int64(time.Since(l.t0)) }
 
 func (l *loop) loop(hold func() error) error {
 	events := make([]unix.EpollEvent, 256)
-	swept := int64(0)
+	swept, told := int64(0), int64(0)
 	for {
 		now := l.now()
+		if l.cfg.Second != nil && now-told >= int64(time.Second) {
+			told = now
+			l.over = l.over || !l.cfg.Second(l.res)
+		}
 		wait := l.start(now)
 		if l.active == 0 && !l.more(now) {
 			return nil
@@ -285,7 +290,7 @@ func (l *loop) loop(hold func() error) error {
 
 // more tells if further transactions are to be started.
 func (l *loop) more(now int64) bool {
-	return (l.cfg.Count == 0 || l.res.Started < l.cfg.Count) && (l.cfg.Duration == 0 || now < int64(l.cfg.Duration))
+	return !l.over && (l.cfg.Count == 0 || l.res.Started < l.cfg.Count) && (l.cfg.Duration == 0 || now < int64(l.cfg.Duration))
 }
 
 // start begins what is due and says how long to wait for the next.

@@ -25,9 +25,10 @@ type Server struct {
 
 // Options are the arguments that all servers get.
 type Options struct {
-	Workers   int    // UDP workers, and TCP workers
-	Allocator string // of shared memory
-	Shm, Pkg  int    // MB
+	Addr      netip.AddrPort // of UDP and TCP; the zero value: a free port of 127.0.0.1
+	Workers   int            // UDP workers, and TCP workers; 0: what the configuration says
+	Allocator string         // of shared memory
+	Shm, Pkg  int            // MB
 }
 
 // Process is a server that runs.
@@ -49,7 +50,7 @@ const (
 	stopTimeout  = 20 * time.Second
 )
 
-// Start runs the server on a free port of 127.0.0.1 and returns when it answers. Its files are in dir.
+// Start runs the server and returns when it answers. Its files are in dir.
 func (o Options) Start(s Server, cfg, dir string, defines []string) (*Process, error) {
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return nil, err
@@ -58,9 +59,11 @@ func (o Options) Start(s Server, cfg, dir string, defines []string) (*Process, e
 	if err != nil {
 		return nil, err
 	}
-	addr, err := freePort()
-	if err != nil {
-		return nil, err
+	addr := o.Addr
+	if !addr.IsValid() {
+		if addr, err = FreePort(); err != nil {
+			return nil, err
+		}
 	}
 	log, err := os.Create(filepath.Join(dir, "log"))
 	if err != nil {
@@ -68,8 +71,10 @@ func (o Options) Start(s Server, cfg, dir string, defines []string) (*Process, e
 	}
 	defer log.Close()
 	args := []string{"-DD", "-E", "-f", cfg, "-l", "udp:" + addr.String(), "-l", "tcp:" + addr.String(), "-a", "off", "-Y", dir,
-		"-P", filepath.Join(dir, "pid"), "-n", strconv.Itoa(o.Workers), "-N", strconv.Itoa(o.Workers),
-		"-m", strconv.Itoa(o.Shm), "-M", strconv.Itoa(o.Pkg), "-x", o.Allocator}
+		"-P", filepath.Join(dir, "pid"), "-m", strconv.Itoa(o.Shm), "-M", strconv.Itoa(o.Pkg), "-x", o.Allocator}
+	if o.Workers > 0 {
+		args = append(args, "-n", strconv.Itoa(o.Workers), "-N", strconv.Itoa(o.Workers))
+	}
 	for _, d := range defines {
 		args = append(args, "-A", d)
 	}
@@ -138,6 +143,13 @@ func (p *Process) firstError() string {
 	return last
 }
 
+// Kill ends main as kill -9 does and waits for it; its children are none of our business.
+func (p *Process) Kill() error {
+	err := p.Cmd.Process.Kill()
+	<-p.done
+	return err
+}
+
 // Stop ends the server and waits for it.
 func (p *Process) Stop() error {
 	select {
@@ -183,8 +195,8 @@ func (p *Process) ShmUsed() (int, error) {
 	return 0, fmt.Errorf("kamcmd core.shmmem: no real_used in %q", out)
 }
 
-// freePort is a port of 127.0.0.1 that nobody uses for UDP and TCP just now.
-func freePort() (netip.AddrPort, error) {
+// FreePort is a port of 127.0.0.1 that nobody uses for UDP and TCP just now.
+func FreePort() (netip.AddrPort, error) {
 	for range 100 {
 		l, err := net.Listen("tcp4", "127.0.0.1:0")
 		if err != nil {
