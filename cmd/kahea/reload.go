@@ -526,7 +526,8 @@ func (c *change) processes(lg *log.Logger) error {
 	}
 	bySlot := map[int]procmgr.Proc{}
 	for slot := range have {
-		if p, ok := c.m.Proc(slot); ok {
+		// one that an earlier reload has told to leave, and that something still keeps, is nobody's place any more
+		if p, ok := c.m.Proc(slot); ok && !c.leaves(slot) {
 			bySlot[slot] = p
 		}
 	}
@@ -560,6 +561,7 @@ func (c *change) processes(lg *log.Logger) error {
 			heir = slot
 		}
 	}
+	var replace []int
 	for slot := range bySlot {
 		switch {
 		case !kept[slot]:
@@ -570,23 +572,55 @@ func (c *change) processes(lg *log.Logger) error {
 				return err
 			}
 		case have[slot] != c.gen:
-			if err := c.m.Replace(slot); err != nil {
-				return err
-			}
+			replace = append(replace, slot)
 		}
 	}
 	var errs []error
+	late := time.NewTimer(reloadTimeout)
+	defer late.Stop()
 	for _, p := range missing {
-		slot, err := c.m.AddLive(func(slot int) procmgr.Proc {
-			p.Fds = n.fdsFor(p, slot)
-			return p
-		}, reloadTimeout)
+		slot, err := c.add(p, late.C)
 		if err != nil {
 			// nothing may be steered to a socket that it had opened
 			errs = append(errs, fmt.Errorf("start %s: %w", p.Desc, err), c.steer.Left(slot))
 		}
 	}
+	// last, because who has asked for the reload may be among them, and they do not wait long for the answer
+	for _, slot := range replace {
+		errs = append(errs, c.m.Replace(slot))
+	}
 	return errors.Join(errs...)
+}
+
+// add starts one process more. When there is no room it waits for those that leave, until late.
+func (c *change) add(p procmgr.Proc, late <-chan time.Time) (slot int, err error) {
+	for {
+		for len(c.answers) > 0 {
+			<-c.answers
+		}
+		slot, err = c.m.AddLive(func(slot int) procmgr.Proc {
+			p.Fds = c.n.fdsFor(p, slot)
+			return p
+		}, reloadTimeout)
+		if !errors.Is(err, procmgr.ErrNoSlot) {
+			return slot, err
+		}
+		for died := false; !died; {
+			select {
+			case a := <-c.answers:
+				died = a.died
+			case <-late:
+				return 0, fmt.Errorf("after %v those that leave are still there: %w", reloadTimeout, err)
+			}
+		}
+	}
+}
+
+// leaves says whether the process in slot ends for good.
+func (v *live) leaves(slot int) bool {
+	v.leaveMu.Lock()
+	defer v.leaveMu.Unlock()
+	return v.leaving[slot]
 }
 
 func closeFds(fds []int) {

@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"maps"
 	"net/netip"
 	"os"
 	"path/filepath"
@@ -196,6 +197,75 @@ failure_route[F] {
 	if !eventually(patience, func() bool { return srv.used() == idle }) {
 		t.Errorf("8 reloads: %d bytes of shared memory in use before, %d behind them", idle, srv.used())
 	}
+	srv.stop()
+}
+
+// TestReloadWhileWorkersLeave has scripts wait in workers that a reload takes away: the next one starts new workers in their places, also when only the end of those that
+// leave makes room for them, and every script goes on to its end.
+func TestReloadWhileWorkersLeave(t *testing.T) {
+	addr := freeAddr(t)
+	config := func(children int) string {
+		return fmt.Sprintf(`listen=udp:%s
+children=%d
+loadmodule "ctl.so"
+loadmodule "sl.so"
+request_route {
+	if (method=="MESSAGE") {
+		sleep("5");
+	}
+	sl_send_reply("200", "OK");
+}
+`, addr, children)
+	}
+	const many, sources = 20, 120
+	srv := startServer(t, addr, config(1))
+	reload := func(children int) {
+		t.Helper()
+		if err := os.WriteFile(filepath.Join(srv.dir, "kahea.cfg"), []byte(config(children)), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := srv.call("kahea.reload"); err != nil {
+			t.Error(err)
+		}
+	}
+	reload(many)
+	var phones []*udpSocket
+	for i := range sources {
+		u := openUDP(t)
+		defer u.Close()
+		phones = append(phones, u)
+		if err := u.write([]byte(strings.ReplaceAll(probe(addr, u.addr(), fmt.Sprint("waits-", i)), "OPTIONS", "MESSAGE"))); err != nil {
+			t.Fatal(err)
+		}
+	}
+	first := children(srv.cmd.Process.Pid)
+	reload(1)
+	reload(many)
+	for i, u := range phones {
+		if b, err := u.read(patience); err != nil || !strings.HasPrefix(string(b), "SIP/2.0 200 ") {
+			t.Errorf("MESSAGE %d: %v, %.60q", i, err, b)
+		}
+	}
+	workers := func() map[string]int {
+		n := map[string]int{}
+		for pid, title := range children(srv.cmd.Process.Pid) {
+			if _, old := first[pid]; strings.HasPrefix(title, "kahea udp receiver") && (!old || strings.Contains(title, " child=0 ")) {
+				n[title]++
+			}
+		}
+		return n
+	}
+	want := map[string]int{}
+	for i := range many {
+		want[fmt.Sprintf("kahea udp receiver child=%d sock=%s", i, addr)] = 1
+	}
+	if !eventually(patience, func() bool { return maps.Equal(workers(), want) }) {
+		t.Errorf("UDP workers are %v, want %v", workers(), want)
+	}
+	if !srv.alive(patience) {
+		t.Error("no answer to OPTIONS at the end")
+	}
+	srv.pids = children(srv.cmd.Process.Pid)
 	srv.stop()
 }
 
