@@ -5,6 +5,7 @@ package main
 import (
 	"bytes"
 	"os"
+	"runtime"
 	"runtime/debug"
 	"strconv"
 	"strings"
@@ -84,6 +85,30 @@ func crash(way string) {
 			panic(err)
 		}
 		b[0]++
+	case "bus": // memory behind the end of a file
+		f, err := os.CreateTemp("", "kahea-crash-")
+		if err != nil {
+			panic(err)
+		}
+		if err := os.Remove(f.Name()); err != nil {
+			panic(err)
+		}
+		b, err := syscall.Mmap(int(f.Fd()), 0, os.Getpagesize(), syscall.PROT_READ, syscall.MAP_SHARED)
+		if err != nil {
+			panic(err)
+		}
+		os.Exit(10 + int(b[0]))
+	case "oom": // within a limit that the kernel enforces
+		var kept [][]byte
+		for range 1 << 10 {
+			b := make([]byte, 1<<20)
+			for i := 0; i < len(b); i += os.Getpagesize() {
+				b[i] = 1
+			}
+			kept = append(kept, b)
+		}
+		runtime.KeepAlive(kept)
+		os.Exit(4) // there is no limit
 	case "stack":
 		debug.SetMaxStack(1 << 20) // as deep as it takes, but not a gigabyte
 		deep(1)

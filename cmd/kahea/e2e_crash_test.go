@@ -62,6 +62,12 @@ type crashServer struct {
 
 func startCrashServer(t *testing.T, config string, env ...string) *crashServer {
 	t.Helper()
+	return startCrashServerBy(t, nil, config, env...)
+}
+
+// startCrashServerBy starts one by the command wrap, if there is one.
+func startCrashServerBy(t *testing.T, wrap []string, config string, env ...string) *crashServer {
+	t.Helper()
 	bin, err := crashBinaries()
 	if err != nil {
 		t.Fatal(err)
@@ -74,7 +80,8 @@ func startCrashServer(t *testing.T, config string, env ...string) *crashServer {
 	if err := os.Mkdir(s.runDir(), 0o755); err != nil {
 		t.Fatal(err)
 	}
-	s.cmd = exec.Command(filepath.Join(bin, "kahea-debug"), "-f", s.conf, "-DD", "-E", "-a", "off", "-Y", s.runDir(), "-w", s.dir)
+	args := append(wrap, filepath.Join(bin, "kahea-debug"), "-f", s.conf, "-DD", "-E", "-a", "off", "-Y", s.runDir(), "-w", s.dir)
+	s.cmd = exec.Command(args[0], args[1:]...)
 	r, w, err := os.Pipe()
 	if err != nil {
 		t.Fatal(err)
@@ -259,6 +266,36 @@ func (s *crashServer) end() {
 	}
 }
 
+// memoryLimit makes a control group whose processes have so many bytes together, and is the command that starts another within it.
+func memoryLimit(t *testing.T, bytes int) (wrap []string) {
+	t.Helper()
+	var errs []error
+	for _, g := range []struct{ root, limit string }{{"/sys/fs/cgroup/memory", "memory.limit_in_bytes"}, {"/sys/fs/cgroup", "memory.max"}} {
+		dir, err := os.MkdirTemp(g.root, "kahea-test-")
+		if err != nil {
+			errs = append(errs, err)
+			continue
+		}
+		t.Cleanup(func() {
+			if !eventually(patience, func() bool { return os.Remove(dir) == nil }) {
+				t.Errorf("control group %s has processes left", dir)
+			}
+		})
+		// without O_CREATE: where the kernel has no such limit, there is no such file
+		f, err := os.OpenFile(filepath.Join(dir, g.limit), os.O_WRONLY, 0)
+		if err == nil {
+			_, err = fmt.Fprint(f, bytes)
+			f.Close()
+		}
+		if err == nil {
+			return []string{"sh", "-c", `echo $$ >"$0" && exec "$@"`, filepath.Join(dir, "cgroup.procs")}
+		}
+		errs = append(errs, err)
+	}
+	t.Skipf("no control group with a limit of memory can be made here (it needs root): %v", errors.Join(errs...))
+	return nil
+}
+
 func crashMessage(server, from, way string) []byte {
 	return []byte(strings.Replace(probe(server, from, "crash"), "Call-ID:", "X-Kahea-Crash: "+way+"\r\nCall-ID:", 1))
 }
@@ -273,6 +310,8 @@ func TestCrash(t *testing.T) {
 	}{
 		{"panic", "exited with status 2", 2, "panic: X-Kahea-Crash: panic"},
 		{"segv", "exited with status 2", 2, "SIGSEGV: segmentation violation"},
+		{"bus", "exited with status 2", 2, "SIGBUS: bus error"},
+		{"oom", "killed by signal 9 (SIGKILL)", 4, "X-Kahea-Crash: oom"},
 		{"stack", "exited with status 2", 2, "fatal error: stack overflow"},
 		{"exit", "exited with status 3", 3, "X-Kahea-Crash: exit"},
 		{"kill", "killed by signal 9 (SIGKILL)", -1, "X-Kahea-Crash: kill"},
@@ -280,7 +319,11 @@ func TestCrash(t *testing.T) {
 	} {
 		t.Run(c.way, func(t *testing.T) {
 			t.Parallel()
-			s := startCrashServer(t, crashConfig)
+			var wrap []string
+			if c.way == "oom" {
+				wrap = memoryLimit(t, 512<<20)
+			}
+			s := startCrashServerBy(t, wrap, crashConfig)
 			calm := s.traffic(4)
 			u := openUDP(t)
 			defer u.Close()
