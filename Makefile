@@ -4,9 +4,10 @@ BIN     := bin
 PKGS    := ./...
 FUZZTIME ?= 60s
 STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
+HOURS   ?= 8
 RUNDIR  ?= $(CURDIR)/$(BIN)/run
 
-.PHONY: help build run test test-deps check lint race fuzz bench chaos parity parity-deps gen doc clean
+.PHONY: help build run test test-deps check lint race fuzz bench chaos soak parity parity-deps gen doc clean
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
@@ -64,6 +65,9 @@ bench: build ## CPU per transaction beside Kamailio's, where it is installed (AR
 
 chaos: build ## calls and registrations while processes are killed, stopped and reloaded at random, ten minutes (ARGS=... for perf/chaos, ARGS=-h lists them)
 	@$(GO) run ./perf/chaos $(ARGS)
+
+soak: build ## chaos for HOURS (8, a fraction may be); a line a minute goes to bin/soak.tsv
+	@$(GO) run ./perf/chaos -t $(HOURS)h --minutes $(BIN)/soak.tsv $(ARGS)
 
 gen: ## write generated files
 	@$(GO) run ./cmd/modgen

@@ -40,7 +40,7 @@ type Options struct {
 	Desc        string        // main's own row in the table; default "main process - attendant"
 	Heartbeat   int           // seconds that a child which has beaten once may go without another beat; 0: not watched
 	MaxRestarts int           // restarts within a minute, over all children, before the server stops; 0: 60
-	MaxBackoff  time.Duration // longest delay before a restart; 0: 5 s
+	MaxBackoff  time.Duration // longest time from a child's start to that of its successor; 0: 5 s
 	Dumpable    bool          // children set PR_SET_DUMPABLE again (lost by a change of uid)
 	Spare       int           // slots for processes that are added while the server runs (AddLive)
 	Status      func()        // called on USR1

@@ -11,7 +11,7 @@ import (
 
 const (
 	firstBackoff = 100 * time.Millisecond
-	calm         = 10 * time.Second // a child that lived so long begins a new row of deaths: its successor starts at once
+	calm         = 10 * time.Second // a child that lived so long begins a new row of deaths
 	window       = time.Minute      // of MaxRestarts
 )
 
@@ -175,7 +175,8 @@ func (m *Manager) bury(p *process, ws unix.WaitStatus) bool {
 	if now.Sub(p.started) > calm {
 		p.deaths = 0
 	}
-	delay := backoff(p.deaths, m.o.MaxBackoff)
+	// one that has lived for as long needs no rest
+	delay := max(0, backoff(p.deaths, m.o.MaxBackoff)-now.Sub(p.started))
 	p.deaths++
 	p.generation++
 	e := event{slot: p.slot, generation: p.generation, kind: evRestart}
@@ -192,7 +193,7 @@ func (m *Manager) bury(p *process, ws unix.WaitStatus) bool {
 	return true
 }
 
-// backoff is 0, 100 ms, 200 ms, ... up to most.
+// backoff is the least time between the starts of a process and its successor: 0, 100 ms, 200 ms, ... up to most.
 func backoff(deaths int, most time.Duration) time.Duration {
 	if deaths == 0 {
 		return 0

@@ -105,25 +105,36 @@ var (
 	errLost     = errors.New("lost")
 )
 
-func faultNames() (l []string) {
-	for _, f := range faults() {
-		l = append(l, strings.ReplaceAll(f.Name, " ", "-"))
-	}
-	return l
+// option is a name as --only has it.
+func option(name string) string {
+	return strings.ReplaceAll(strings.ReplaceAll(name, ",", ""), " ", "-")
 }
 
-func choose(names []string) ([]fault, error) {
-	all := faults()
-	if len(names) == 0 {
+// names are those of l, and some more, as --only has them.
+func names[T any](l []T, name func(T) string, more ...string) (out []string) {
+	for _, x := range l {
+		out = append(out, option(name(x)))
+	}
+	return append(out, more...)
+}
+
+func (f fault) name() string { return f.Name }
+func (k kill) name() string  { return k.Name }
+
+// chosen checks --only against what there is.
+func chosen(only, all []string) ([]string, error) {
+	if len(only) == 0 {
 		return all, nil
 	}
-	var out []fault
-	for _, n := range names {
-		i := slices.Index(faultNames(), n)
-		if i < 0 {
-			return nil, fmt.Errorf("--only %s: want some of %v", n, faultNames())
+	for _, n := range only {
+		if !slices.Contains(all, n) {
+			return nil, fmt.Errorf("--only %s: want some of %v", n, all)
 		}
-		out = append(out, all[i])
 	}
-	return out, nil
+	return only, nil
+}
+
+// choose keeps those of l that are wanted.
+func choose[T any](l []T, name func(T) string, want []string) []T {
+	return slices.DeleteFunc(l, func(x T) bool { return !slices.Contains(want, option(name(x))) })
 }

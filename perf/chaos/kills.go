@@ -35,6 +35,12 @@ func kills() []kill {
 	}
 }
 
+// parts of --kills besides the kinds
+const (
+	plainPart = "plain" // without retransmission
+	mainPart  = "main"
+)
+
 // within is how soon after the signal everything has to be served again.
 func (k *kill) within() time.Duration {
 	if k.Signal == syscall.SIGSTOP {
@@ -60,15 +66,22 @@ func (o *options) kill(s *subject) error {
 	if err != nil {
 		return err
 	}
-	errs := []error{o.killEach(s), o.killPlain(s), s.same(base, o.SettleTime), s.verify(), s.log()}
-	if err := errors.Join(errs...); err != nil {
-		return err
+	var errs []error
+	if l := choose(kills(), kill.name, o.Only); len(l) > 0 {
+		errs = append(errs, o.killEach(s, l))
 	}
-	return o.killMain(s)
+	if slices.Contains(o.Only, plainPart) {
+		errs = append(errs, o.killPlain(s))
+	}
+	errs = append(errs, s.same(base, o.SettleTime), s.verify(), s.log())
+	if slices.Contains(o.Only, mainPart) {
+		errs = append(errs, o.killMain(s))
+	}
+	return errors.Join(errs...)
 }
 
 // killEach is the part with retransmission.
-func (o *options) killEach(s *subject) error {
+func (o *options) killEach(s *subject, kinds []kill) error {
 	share := o.sippShare()
 	if share > 0 {
 		share = 1
@@ -85,7 +98,7 @@ func (o *options) killEach(s *subject) error {
 		return err
 	}
 	t := &killTable{}
-	err := o.killInTurn(s, kills(), t, m)
+	err := o.killInTurn(s, kinds, t, m)
 	errs := []error{err, m.end()}
 	c, err := m.count()
 	errs = append(errs, err)
@@ -148,7 +161,7 @@ func (s *subject) hit(k *kill) (time.Duration, error) {
 		return 0, err
 	}
 	var pids []int
-	for _, pid := range slices.Sorted(maps.Keys(all)) {
+	for _, pid := range slices.SortedFunc(maps.Keys(all), func(a, b int) int { return strings.Compare(all[a], all[b]) }) {
 		if strings.HasPrefix(all[pid], k.Title) {
 			pids = append(pids, pid)
 		}
@@ -156,7 +169,8 @@ func (s *subject) hit(k *kill) (time.Duration, error) {
 	if len(pids) == 0 {
 		return 0, fmt.Errorf("no process %q", k.Title)
 	}
-	pid := pids[s.rand.IntN(len(pids))]
+	pid := pids[s.hits%len(pids)] // in turn: what dies again and again is kept back
+	s.hits++
 	desc := strings.TrimPrefix(all[pid], "kahea ")
 	began := time.Now()
 	if err := syscall.Kill(pid, k.Signal); err != nil {

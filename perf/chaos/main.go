@@ -64,7 +64,7 @@ func run(args []string) error {
 	f.StringVar(&o.Config, "config", "perf/testdata/proxy.cfg", "configuration")
 	f.IntVarP(&o.Shm, "shm", "m", 64, "shared memory in MB")
 	f.IntVarP(&o.Workers, "workers", "n", 4, "UDP workers, and TCP workers")
-	f.StringSliceVar(&o.Only, "only", nil, "faults to do (default all): "+strings.Join(faultNames(), " "))
+	f.StringSliceVar(&o.Only, "only", nil, "faults to do (default all): "+strings.Join(names(faults(), fault.name), " ")+"; with --kills: "+strings.Join(names(kills(), kill.name, plainPart, mainPart), " "))
 	f.DurationVar(&o.SettleTime, "settle", 3*time.Minute, "how long the server may take to be as it was, at the end")
 	f.BoolVar(&o.Keep, "keep", false, "keep the server's directory and say where")
 	f.StringVar(&o.Minutes, "minutes", "", "write a line a minute to this file: what was done, and how large the server is")
@@ -86,8 +86,12 @@ func run(args []string) error {
 	if o.Seed == 0 {
 		o.Seed = uint64(time.Now().UnixNano())
 	}
-	chosen, err := choose(o.Only)
-	if err != nil {
+	all := names(faults(), fault.name)
+	if o.Kills > 0 {
+		all = names(kills(), kill.name, plainPart, mainPart)
+	}
+	var err error
+	if o.Only, err = chosen(o.Only, all); err != nil {
 		return err
 	}
 	dir, err := os.MkdirTemp("", "kahea-chaos-")
@@ -111,7 +115,7 @@ func run(args []string) error {
 		dir: dir, file: filepath.Join(dir, "chaos.cfg"), text: text, rand: rand.New(rand.NewPCG(o.Seed, 1)),
 		server: serve.Server{Name: "kahea", Path: path}, o: serve.Options{Workers: o.Workers, Allocator: "qm", Shm: o.Shm, Pkg: 16},
 	}
-	mode := func() error { return o.chaos(s, chosen) }
+	mode := func() error { return o.chaos(s, choose(faults(), fault.name, o.Only)) }
 	switch {
 	case o.Kills > 0:
 		mode = func() error { return o.kill(s) }

@@ -29,6 +29,7 @@ type subject struct {
 	file   string
 	text   []byte // of the configuration
 	first  variant
+	hits   int // of killInTurn
 	gen    int
 	rand   *rand.Rand
 
@@ -74,7 +75,8 @@ func (s *subject) configure(v variant) error {
 	text := strings.ReplaceAll(string(s.text), "Keepalive", fmt.Sprint("Generation ", s.gen))
 	text = strings.Replace(text, `"fr_inv_timer", 120000`, fmt.Sprintf(`"fr_inv_timer", %d`, ringTime.Milliseconds()), 1)
 	text = strings.Replace(text, `"wt_timer", 1000`, `"wt_timer", 5000`, 1) // a worker that is stopped answers late, and what was sent again meanwhile has to find its transaction
-	head := "#!KAMAILIO\n"
+	// what comes between a worker's death and its successor waits in the socket's buffer
+	head := "#!KAMAILIO\nmaxbuffer=4194304\n"
 	if v.Children > 0 {
 		head += fmt.Sprintf("children=%d\ntcp_children=4\n", v.Children)
 	}
