@@ -121,6 +121,7 @@ func run(args []string) error {
 		mode = func() error { return o.kill(s) }
 	case o.Reloads > 0:
 		s.o.Workers, s.first = 0, variant{Children: children} // reloads change it
+		s.o.Shm = max(s.o.Shm, reloadShm)
 		mode = func() error { return o.reload(s) }
 	}
 	if err := s.begin(); err != nil {

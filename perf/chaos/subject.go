@@ -253,7 +253,7 @@ func (s *subject) look() (st state, err error) {
 	return st, nil
 }
 
-// quiet waits until nothing changes any more for two seconds.
+// quiet waits until nothing has changed for seven seconds: transactions stay for wt_timer.
 func (s *subject) quiet(within time.Duration) (last state, err error) {
 	same := 0
 	for end := time.Now().Add(within); time.Now().Before(end); time.Sleep(500 * time.Millisecond) {
@@ -262,7 +262,7 @@ func (s *subject) quiet(within time.Duration) (last state, err error) {
 			return now, err
 		}
 		if now == last {
-			if same++; same == 4 {
+			if same++; same == 14 {
 				return now, nil
 			}
 			continue
