@@ -189,6 +189,7 @@ func (s *server) loopChild(ch *procmgr.Child, f childFds) error {
 			w.Stop()
 			return
 		}
+		h.procs.Beat() // from here on it is watched, even if it never comes to its first tick
 		if err := ch.Control.Ready(); err != nil {
 			w.Stop()
 		}

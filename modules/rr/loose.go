@@ -38,12 +38,20 @@ type entries struct {
 	c    *route.Ctx
 	cur  entry
 	have bool
+	bad  bool // next has ended at a value that can not be read
+}
+
+// broken says whether one of the values of the present field can not be read; then none of the field counts, as in Kamailio.
+func (w entries) broken() bool {
+	for field := w.cur.hdr; w.have && w.cur.hdr == field; w.next() {
+	}
+	return w.bad
 }
 
 func (w *entries) next() bool {
 	ok, e := w.v.Next()
 	if !ok || e != sipparse.OK {
-		w.have = false
+		w.have, w.bad = false, e != sipparse.OK
 		return false
 	}
 	w.cur = entry{uri: w.v.NameAddr.URI, hdr: w.v.Hdr, at: w.v.Whole.Off}
@@ -77,7 +85,10 @@ func (m *mod) loosePreloaded(c *route.Ctx, _ *route.Args) int {
 func (m *mod) loose(c *route.Ctx) (rc int, followed bool) {
 	c.Ext[extRouted] = 0
 	w := entries{v: c.Msg.Values(sipparse.HdrRoute), c: c}
-	if !w.next() {
+	if !w.next() || w.broken() {
+		if w.bad || w.have {
+			c.Logf(log.Err, "rr", "bad Route: a value can not be read")
+		}
 		return routeErr, false
 	}
 	first := preloaded(c)
@@ -100,6 +111,9 @@ func (m *mod) afterLoose(c *route.Ctx, w *entries, first bool) (int, bool) {
 	field := w.cur.hdr
 	removed := false
 	end := func() (int, bool) {
+		if w.bad {
+			return routeErr, false
+		}
 		if first {
 			return notDriven, false
 		}
