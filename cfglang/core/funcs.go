@@ -25,7 +25,7 @@ func Funcs() []route.Func {
 	act := func(name string, aliases []string, from route.Mask, doc string, f func(c *route.Ctx)) route.Func {
 		return route.Func{Name: name, Aliases: aliases, From: from, Core: true, Doc: doc, Run: func(c *route.Ctx, _ *route.Args) int { f(c); return 1 }}
 	}
-	return append(Sleeps(), []route.Func{
+	return []route.Func{
 		flag("setflag", "set a message flag", func(c *route.Ctx, b uint32) int { c.Flags |= b; return 1 }),
 		flag("resetflag", "clear a message flag", func(c *route.Ctx, b uint32) int { c.Flags &^= b; return 1 }),
 		flag("isflagset", "1 if the message flag is set, else -1", func(c *route.Ctx, b uint32) int {
@@ -123,7 +123,7 @@ func Funcs() []route.Func {
 			}
 			return 1
 		}},
-	}...)
+	}
 }
 
 func done(c *route.Ctx, what string, err error) int {

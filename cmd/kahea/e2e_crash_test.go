@@ -24,6 +24,7 @@ listen=tcp:@SERVER@
 children=2
 tcp_children=1
 loadmodule "ctl.so"
+loadmodule "cfgutils.so"
 loadmodule "sl.so"
 loadmodule "pv.so"
 loadmodule "crash.so"

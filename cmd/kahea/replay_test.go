@@ -15,6 +15,7 @@ listen=udp:127.0.0.1:15060
 listen=tcp:127.0.0.1:15061
 loadmodule "ctl.so"
 loadmodule "jsonrpcs.so"
+loadmodule "cfgutils.so"
 loadmodule "sl.so"
 loadmodule "tm.so"
 loadmodule "pv.so"

@@ -214,6 +214,7 @@ func (m *privateMemory) Chunk(n int) []byte {
 // Usage and Ledger are for pkg.stats and mod.stats (module kex).
 func (m *privateMemory) Usage() shm.Usage       { return m.a.Usage() }
 func (m *privateMemory) Ledger() []shm.TagUsage { return m.a.Ledger() }
+func (m *privateMemory) Sizes() []shm.SizeUsage { return m.a.Sizes() }
 
 func (m *privateMemory) Release(b []byte) {
 	m.a.Free(m.off[&b[0]])

@@ -34,6 +34,7 @@ func (s *sleepers) Resolve([]byte, bool) (netip.Addr, bool, func() (netip.Addr, 
 
 // suspendScript does what a proxy does with an INVITE before it waits for something.
 const suspendScript = `
+loadmodule "cfgutils.so"
 loadmodule "sl.so"
 loadmodule "tm.so"
 loadmodule "rr.so"

@@ -29,6 +29,7 @@ max_while_loops=0
 loadmodule "ctl.so"
 loadmodule "cfg_rpc.so"
 loadmodule "kex.so"
+loadmodule "cfgutils.so"
 loadmodule "sl.so"
 loadmodule "tm.so"
 loadmodule "pv.so"

@@ -6,6 +6,7 @@ package all
 import (
 	_ "kahea/modules/acc"
 	_ "kahea/modules/cfg_rpc"
+	_ "kahea/modules/cfgutils"
 	_ "kahea/modules/corex"
 	_ "kahea/modules/counters"
 	_ "kahea/modules/ctl"

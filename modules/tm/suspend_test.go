@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"kahea/cfglang/route"
+	_ "kahea/modules/cfgutils"
 	"kahea/modules/lib/modtest"
 )
 
@@ -93,6 +94,7 @@ failure_route[F] { if (t_check_status("486")) { $ru = "sip:bob@carol.example.com
 // TestTooManyWait: what would wait over the bound is answered 503, through its transaction if it has one, or not at all.
 func TestTooManyWait(t *testing.T) {
 	cfg := load + `
+loadmodule "cfgutils.so"
 request_route {
 	if (method=="ACK") { if (!t_check_trans()) sleep("1"); exit; }
 	if (method=="INVITE") t_newtran();
