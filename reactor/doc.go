@@ -37,7 +37,8 @@
 // TCP main accepts and connects, enters each connection in the table (conn.go, shared memory, one lock) and hands it by descriptor to the worker with the
 // fewest; that one owns it until it closes: it alone reads and writes, frames, answers pings, and closes at errors, limits and the end of the lifetime. TCP main
 // keeps a duplicate, so the owner shuts a connection down before it closes it, and reports it (recClosed). Any process sends with SendTCP: it finds the
-// owner in the table, puts the bytes into the owner's inbox (a ring) and rings its doorbell; without a connection it asks TCP main for one. What could
+// owner in the table, puts the bytes into the owner's inbox (a ring) and rings its doorbell; without a connection it asks TCP main for one. What one process sends over a
+// connection keeps its order, and comes behind what was queued before, also while TCP main connects and hands over: tcpMain.connected says how. What could
 // not be sent comes back to the sender's inbox, and from there to its Failer.
 //
 // A TCP worker keeps a copy of the message in hand in shared memory (hand.go). It gets no second chance, because its connection is closed; who sends it again over a
@@ -48,5 +49,5 @@
 //
 // # Lock order
 //
-// group.Mu and connsRoot.Mu are never held together, and nothing is locked under them but shm's own allocator (openInbox) and inboxes (tcpMain.connected).
+// group.Mu and connsRoot.Mu are never held together, and nothing is locked under them but shm's own allocator (openInbox) and inboxes (tcpMain.connected, SendTCP).
 package reactor

@@ -140,14 +140,17 @@ func (w *Worker) record(rec []byte) {
 	}
 	var r record
 	copy(r.bytes(), rec)
-	b := rec[recordSize:]
+	w.take(&r, rec[recordSize:])
+}
+
+func (w *Worker) take(r *record, b []byte) {
 	switch {
 	case r.Kind == recFailed:
 		w.fail(sipparse.TCP, r.Conn, int(r.Sock), get(&r.Dst), b, r.err())
 	case w.main != nil:
-		w.main.record(&r, b)
+		w.main.record(r, b)
 	case w.tcp != nil:
-		w.tcp.record(&r, b)
+		w.tcp.record(r, b)
 	}
 }
 
@@ -194,6 +197,7 @@ func (w *Worker) SendTCP(conn uint32, sock int, dst netip.AddrPort, b []byte, fl
 	if sock >= 0 && sock < len(w.c.Listeners) {
 		proto = w.c.Listeners[sock].Proto
 	}
+	mayConnect := dst.IsValid() && dst.Port() != 0 && fl&NoConnect == 0 && !w.o.TCPNoConnect
 	t.lock()
 	row := -1
 	if conn != 0 {
@@ -209,14 +213,23 @@ func (w *Worker) SendTCP(conn uint32, sock int, dst netip.AddrPort, b []byte, fl
 		r.Conn, owner = t.rows[row].ID, int(t.rows[row].Owner)
 	}
 	main := int(t.r.MainSlot)
+	if row < 0 {
+		r.Kind, r.Conn = recConnect, 0
+	}
+	if main != 0 && main != w.c.Slot && (row < 0 && mayConnect || row >= 0 && owner == main) {
+		// TCP main connects. What it is to send is in its inbox before anybody can see another owner (tcpMain.connected): so under the lock.
+		err := w.post(main, &r, b)
+		t.unlock()
+		return err
+	}
 	t.unlock()
 	switch {
 	case row >= 0:
-		if owner == w.c.Slot && w.tcp != nil {
+		if owner == w.c.Slot && w.tcp != nil && w.tcp.conns[r.Conn] != nil {
 			w.tcp.record(&r, b)
 			return nil
 		}
-		return w.post(owner, &r, b)
+		return w.post(owner, &r, b) // to ourselves too while the connection is on its way: behind what is there already
 	case !dst.IsValid() || dst.Port() == 0:
 		return fmt.Errorf("send on connection %d: %w", conn, ErrNoConn)
 	case fl&NoConnect != 0 || w.o.TCPNoConnect:
@@ -224,12 +237,8 @@ func (w *Worker) SendTCP(conn uint32, sock int, dst netip.AddrPort, b []byte, fl
 	case main == 0:
 		return fmt.Errorf("send to %s: no tcp main process: %w", dst, ErrNoConn)
 	}
-	r.Kind, r.Conn = recConnect, 0
-	if main == w.c.Slot {
-		w.main.record(&r, b)
-		return nil
-	}
-	return w.post(main, &r, b)
+	w.main.record(&r, b) // we are TCP main
+	return nil
 }
 
 // CloseConn asks the owner to close a connection (tcp_close_connection). Any loop.

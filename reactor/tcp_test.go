@@ -63,6 +63,13 @@ func (h *childHandler) receiveTCP(p *Packet) Verdict {
 		if err := h.w.SendTCP(0, 1, dst(f[1]), []byte(f[2]), fl); err != nil {
 			say("%v", err)
 		}
+	case "MANY": // MANY <address> <n>: n times our slot and a number, a line each
+		n, _ := strconv.Atoi(f[2])
+		for i := range n {
+			if err := h.w.SendTCP(0, 1, dst(f[1]), fmt.Appendf(nil, "%d %d\n", h.w.c.Slot, i), 0); err != nil {
+				fmt.Fprintln(os.Stderr, err)
+			}
+		}
 	case "ALIAS":
 		port, _ := strconv.Atoi(f[1])
 		say("%v", h.w.AddAlias(p.Conn, uint16(port)))
@@ -316,6 +323,42 @@ func TestTCPConnects(t *testing.T) {
 	n, _ := s.udpAsk(t, "TO 127.0.0.1:1 hello").Read(text)
 	if want := "failed 127.0.0.1:1 hello: connection refused"; string(text[:n]) != want {
 		t.Errorf("%q, want %q", text[:n], want)
+	}
+}
+
+// TestTCPConnectOrder: what a process sends to a peer arrives in its order, also while the connection is being opened and handed to its owner.
+func TestTCPConnectOrder(t *testing.T) {
+	s := tcpServer(t, 1, Options{})
+	owner := connect(t, s.tcp) // the worker that gets all connections sends too
+	const rounds, each = 100, 300
+	for range rounds {
+		l, err := net.Listen("tcp", "127.0.0.1:0")
+		if err != nil {
+			t.Fatal(err)
+		}
+		line := fmt.Sprintf("MANY %s %d", l.Addr(), each)
+		owner.send(line, "")
+		u := s.udpAsk(t, line)
+		c, err := l.Accept()
+		if err != nil {
+			t.Fatal(err)
+		}
+		_ = c.SetDeadline(time.Now().Add(20 * time.Second))
+		next := map[string]int{}
+		for r, n := bufio.NewReader(c), 0; n < 2*each; n++ {
+			text, err := r.ReadString('\n')
+			if err != nil {
+				t.Fatalf("after %d lines: %v", n, err)
+			}
+			slot, no, _ := strings.Cut(strings.TrimSpace(text), " ")
+			if want := strconv.Itoa(next[slot]); no != want {
+				t.Fatalf("line %s of slot %s came in the place of %s", no, slot, want)
+			}
+			next[slot]++
+		}
+		c.Close()
+		l.Close()
+		u.Close()
 	}
 }
 

@@ -12,6 +12,8 @@ import (
 // connecting is a connection that TCP main is opening, with what is to be sent there.
 type connecting struct {
 	fd    int
+	dst   netip.AddrPort
+	proto sipparse.Proto
 	row   int
 	id    uint32
 	until int64
@@ -75,7 +77,7 @@ func (m *tcpMain) connect(r *record, b []byte) {
 		w.bounce(r, b, err)
 		return
 	}
-	c := &connecting{fd: fd, row: row, id: id, until: w.mono + int64(w.o.TCPConnectTimeout)*1e9}
+	c := &connecting{fd: fd, dst: dst, proto: proto, row: row, id: id, until: w.mono + int64(w.o.TCPConnectTimeout)*1e9}
 	m.connects[fd] = c
 	m.more(c, r, b)
 }
@@ -96,9 +98,28 @@ func (m *tcpMain) more(c *connecting, r *record, b []byte) {
 		m.w.bounce(r, b, ErrQueueFull)
 		return
 	}
+	c.keep(r, b)
+}
+
+func (c *connecting) keep(r *record, b []byte) {
 	c.size += len(b)
 	c.sends = append(c.sends, *r)
 	c.data = append(c.data, append([]byte(nil), b...))
+}
+
+// wants says whether a record is something to be sent over c.
+func (c *connecting) wants(w *Worker, r *record) bool {
+	switch r.Kind {
+	case recSend:
+		return r.Conn == c.id
+	case recConnect:
+		proto := sipparse.TCP
+		if s := int(r.Sock); s >= 0 && s < len(w.c.Listeners) {
+			proto = w.c.Listeners[s].Proto
+		}
+		return proto == c.proto && get(&r.Dst) == c.dst
+	}
+	return false
 }
 
 func (m *tcpMain) giveUp(c *connecting, err error) {
@@ -129,10 +150,25 @@ func (m *tcpMain) connected(c *connecting) {
 		m.giveUp(c, err)
 		return
 	}
-	m.w.collect() // what has come for it so far is to be sent first
+	m.w.collect() // most of what has come for it so far; what others want is not for now
 	delete(m.connects, c.fd)
 	t := m.w.sh.conns
 	t.lock()
+	// Who sends to a connection that is being opened puts it into our inbox under this lock (SendTCP): so the rest is there, and nothing comes behind it.
+	var others []early
+	for m.w.inbox.Get(m.w.c.Arena, func(rec []byte) {
+		var r record
+		if len(rec) < len(r.bytes()) {
+			return
+		}
+		copy(r.bytes(), rec)
+		if b := rec[recordSize:]; c.wants(m.w, &r) {
+			c.keep(&r, b)
+		} else {
+			others = append(others, early{r, append([]byte(nil), b...)})
+		}
+	}) {
+	}
 	row := &t.rows[c.row]
 	row.State, row.Owner = ConnPending, uint32(peer.slot)
 	put(&row.Local, localAddr(c.fd))
@@ -145,6 +181,9 @@ func (m *tcpMain) connected(c *connecting) {
 	}
 	t.unlock()
 	m.give(c.fd, c.row, c.id, peer)
+	for i := range others {
+		m.w.take(&others[i].r, others[i].b)
+	}
 	for i, err := range failed {
 		if err != nil {
 			m.w.bounce(&c.sends[i], c.data[i], err)

@@ -200,6 +200,7 @@ func (t *tcpWorker) opened(c gnet.Conn) gnet.Action {
 	if !ok {
 		return gnet.Close
 	}
+	t.w.collect() // what was sent to it before is kept as early: what we send from here on does not go by the inbox
 	tbl := t.w.sh.conns
 	tbl.lock()
 	r := tc.row
