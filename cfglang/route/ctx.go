@@ -86,14 +86,14 @@ type Ctx struct {
 	release func()
 	code    int // of the top block
 
-	wire    bool    // the message came in through Receive
-	short   bool    // there was no memory to keep the message in: its script can not wait
-	refused bool    // the script was to wait over the bound
-	waited  bool    // the script has waited, so Receive knows nothing of its end
-	listed  bool    // in Proc.waiting
-	key     uint64  // there; 0: not known yet
-	alike   *Ctx    // the next one with the same key
-	saved   []saved // variables of the process, while the script waits
+	wire    bool   // the message came in through Receive
+	short   bool   // there was no memory to keep the message in: its script can not wait
+	refused bool   // the script was to wait over the bound
+	waited  bool   // the script has waited, so Receive knows nothing of its end
+	listed  bool   // in Proc.waiting
+	key     uint64 // there; 0: not known yet
+	alike   *Ctx   // the next one with the same key
+	saved   *kept  // variables of the process, while the script waits
 
 	uri      sipparse.URI // parsed current R-URI
 	uriText  []byte

@@ -14,18 +14,22 @@ type Memory interface {
 // takes: more here is less scripts in the same memory.
 const firstSize = 1792
 
-// chunkSize is the unit of growth, out of private memory. A Ctx keeps one.
-const chunkSize = 8192
+// smallChunk and chunkSize are the units of growth, out of private memory: the first time, in which a larger message that waits finds its place, and from then on. A Ctx
+// keeps one.
+const (
+	smallChunk = 2048
+	chunkSize  = 8192
+)
 
 // maxScratch bounds what one message may take, whatever the private memory holds.
 const maxScratch = 4 << 20
 
-// Scratch is a message's bump allocator: it is emptied as a whole when the message ends and keeps its first chunk and one of chunkSize. The zero
+// Scratch is a message's bump allocator: it is emptied as a whole when the message ends and keeps its first chunk and one of Mem's. The zero
 // Scratch with Mem set is ready.
 type Scratch struct {
 	Mem   Memory
 	first []byte
-	spare []byte   // a chunk of Mem's that is kept between messages
+	spare []byte   // a chunk of Mem's, chunkSize at most, that is kept between messages
 	chunk []byte   // the current one
 	used  int      // of chunk
 	full  [][]byte // earlier chunks, given back at Reset
@@ -52,19 +56,37 @@ func (s *Scratch) grow(n int) []byte {
 		return s.Alloc(n)
 	}
 	size := max(chunkSize, n)
-	if s.total+size > maxScratch {
-		return nil
+	if len(s.full) == 0 {
+		size = max(smallChunk, n)
 	}
 	b := s.spare
-	if size == chunkSize && b != nil {
+	if len(b) >= n && b != nil {
 		s.spare = nil
+	} else if s.total+size > maxScratch {
+		return nil
 	} else if b = s.Mem.Chunk(size); b == nil {
 		return nil
 	}
 	s.full = append(s.full, s.chunk)
-	s.total += size
+	s.total += len(b)
 	s.chunk, s.used = b, n
 	return b[:n:n]
+}
+
+// mark is a place in scratch memory.
+type mark struct{ full, used int }
+
+func (s *Scratch) mark() mark { return mark{len(s.full), s.used} }
+
+// rewind frees what was allocated from one mark to the other, if nothing was allocated since. Of more than one chunk only the last one's part is freed.
+func (s *Scratch) rewind(from, end mark) {
+	switch {
+	case s.mark() != end:
+	case from.full == end.full:
+		s.used = from.used
+	default:
+		s.used = 0
+	}
 }
 
 // Reset forgets everything that was allocated.
@@ -82,11 +104,12 @@ func (s *Scratch) Reset() {
 
 // release keeps a chunk for the next message or gives it back.
 func (s *Scratch) release(b []byte) {
-	if len(b) == chunkSize && s.spare == nil {
-		s.spare = b
-		return
+	if len(b) <= chunkSize && len(b) > len(s.spare) {
+		b, s.spare = s.spare, b
 	}
-	s.Mem.Release(b)
+	if b != nil {
+		s.Mem.Release(b)
+	}
 }
 
 // Copy returns a copy of b in scratch memory; nil when there is none left.

@@ -64,8 +64,14 @@ type saved struct {
 	val  Value
 }
 
+// kept are all of them, with the part of scratch memory that their texts take while the script waits.
+type kept struct {
+	vars      []saved
+	from, end mark
+}
+
 // save takes a suspended script's own values: those that are not the initial ones. false: there is no memory for them.
-func (v *Vars) save(c *Ctx) ([]saved, bool) {
+func (v *Vars) save(c *Ctx) (*kept, bool) {
 	n := 0
 	for i := range v.slots {
 		if !v.slots[i].isInitial() {
@@ -75,7 +81,7 @@ func (v *Vars) save(c *Ctx) ([]saved, bool) {
 	if n == 0 {
 		return nil, true
 	}
-	l := make([]saved, 0, n) // a suspended message is not on the hot path
+	k := &kept{vars: make([]saved, 0, n), from: c.Scratch.mark()} // a suspended message is not on the hot path
 	for i := range v.slots {
 		x := &v.slots[i]
 		if x.isInitial() {
@@ -87,13 +93,19 @@ func (v *Vars) save(c *Ctx) ([]saved, bool) {
 				return nil, false
 			}
 		}
-		l = append(l, saved{i, val})
+		k.vars = append(k.vars, saved{i, val})
 	}
-	return l, true
+	k.end = c.Scratch.mark()
+	return k, true
 }
 
-// restore puts back what save has taken.
-func (v *Vars) restore(c *Ctx, l []saved) {
+// restore puts back what save has taken, and gives the scratch memory back: a script may wait any number of times.
+func (v *Vars) restore(c *Ctx, k *kept) {
+	var l []saved
+	if k != nil {
+		l = k.vars
+		defer c.Scratch.rewind(k.from, k.end)
+	}
 	for i := range v.slots {
 		if len(l) > 0 && l[0].slot == i {
 			v.Set(c, i, l[0].val)

@@ -157,3 +157,20 @@ func TestNoHashFile(t *testing.T) {
 		}
 	}
 }
+
+// TestManyWaits: what a script keeps while it waits is given back each time.
+func TestManyWaits(t *testing.T) {
+	s := modtest.Start(t, "max_while_loops=0\n"+load+`request_route {
+	$var(text) = "`+strings.Repeat("x", 1000)+`";
+	$var(n) = 0;
+	while ($var(n) < 10000) {
+		usleep("0");
+		$var(n) = $var(n) + 1;
+	}
+	xlog("waited $var(n) times, $(var(text){s.len})\n");
+}`)
+	s.Receive(modtest.Request("OPTIONS", "sip:b@example.com"))
+	if l := s.Log(); !strings.Contains(l, "waited 10000 times, 1000\n") {
+		t.Errorf("log %q", l)
+	}
+}
