@@ -14,7 +14,7 @@ type Memory interface {
 // takes: more here is less scripts in the same memory.
 const firstSize = 1792
 
-// smallChunk and chunkSize are the units of growth, out of private memory: the first time, in which a larger message that waits finds its place, and from then on. A Ctx
+// smallChunk and chunkSize are the units of growth, out of private memory: the first four times, because a script that waits keeps what it has, and from then on. A Ctx
 // keeps one.
 const (
 	smallChunk = 2048
@@ -56,7 +56,7 @@ func (s *Scratch) grow(n int) []byte {
 		return s.Alloc(n)
 	}
 	size := max(chunkSize, n)
-	if len(s.full) == 0 {
+	if len(s.full) < chunkSize/smallChunk {
 		size = max(smallChunk, n)
 	}
 	b := s.spare
