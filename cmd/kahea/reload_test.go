@@ -209,6 +209,7 @@ func TestReloadWhileWorkersLeave(t *testing.T) {
 children=%d
 loadmodule "ctl.so"
 loadmodule "sl.so"
+loadmodule "cfgutils.so"
 request_route {
 	if (method=="MESSAGE") {
 		sleep("5");
