@@ -166,6 +166,10 @@ func New(o Options) (*Manager, error) {
 	return m, nil
 }
 
+// Forks is held while a process is made, which has copies of all descriptors of main until it has executed its binary: who holds it knows that a descriptor that it closes is closed.
+// Whoever else makes processes holds it meanwhile. Nobody waits for another lock who holds it.
+func (m *Manager) Forks() sync.Locker { return &m.spawn.forking }
+
 // Add appends a process before Start and returns its slot.
 func (m *Manager) Add(p Proc) int {
 	m.procs = append(m.procs, &process{Proc: p, slot: len(m.procs) + 1})

@@ -7,6 +7,7 @@ import (
 	"os"
 	"runtime"
 	"strings"
+	"sync"
 	"syscall"
 
 	"golang.org/x/sys/unix"
@@ -16,6 +17,8 @@ import (
 type spawner struct {
 	work chan func() // nil: the thread is the caller's (Resume)
 	done chan struct{}
+	// forking is held while a process is made: until it has executed its binary it has copies of all our descriptors
+	forking sync.Mutex
 	// only on the thread:
 	ambient []uintptr // capabilities that children keep
 }
@@ -74,6 +77,8 @@ func (s *spawner) start(h hello, name string, env []string, stdio [3]uintptr, ar
 		files = append(files, uintptr(fd))
 	}
 	s.do(func() {
+		s.forking.Lock()
+		defer s.forking.Unlock()
 		pid, err = syscall.ForkExec("/proc/self/exe", []string{name, h.Desc}, &syscall.ProcAttr{
 			Env: env, Files: files,
 			Sys: &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL, AmbientCaps: s.ambient},

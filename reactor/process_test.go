@@ -189,6 +189,7 @@ func newServerTCP(t testing.TB, workers, tcp int, handler string, o Options) *se
 	if err != nil {
 		t.Fatal(err)
 	}
+	s.st.Forks = s.Forks()
 	for i := range workers {
 		fds := []int{dup(read[i+1])}
 		for _, w := range write {

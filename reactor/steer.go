@@ -139,6 +139,10 @@ func program(at []uint32, v4 bool) []unix.SockFilter {
 // Steering is main's half of the hand-over: it keeps duplicates of every UDP worker's socket and receive area, so that neither vanishes with its
 // process. Any goroutine.
 type Steering struct {
+	// Forks is held while main makes a process (procmgr's Manager.Forks): such a process has copies of the sockets for a moment, and until the last copy is closed a socket
+	// keeps its place in the kernel's group, while the mirror has given it to another. Set before the first process starts; nil: no process is ever made.
+	Forks sync.Locker
+
 	a  *shm.Arena
 	sh *shared
 
@@ -259,6 +263,10 @@ func (s *Steering) Drained(slot int) error {
 	g := &s.sh.groups[h.sock]
 	s.a.Lock(&g.Mu)
 	defer s.a.Unlock(&g.Mu)
+	if s.Forks != nil {
+		s.Forks.Lock()
+		defer s.Forks.Unlock()
+	}
 	for _, fd := range h.socks[:n] {
 		first := -1
 		for i, m := range g.Socks[:g.N] {
@@ -317,6 +325,10 @@ func (s *Steering) Left(slot int) error {
 	g := &s.sh.groups[h.sock]
 	s.a.Lock(&g.Mu)
 	defer s.a.Unlock(&g.Mu)
+	if s.Forks != nil {
+		s.Forks.Lock()
+		defer s.Forks.Unlock()
+	}
 	for _, fd := range h.socks {
 		unix.Close(fd)
 		first := -1

@@ -32,6 +32,7 @@ func (s *server) managerOptions(steer *reactor.Steering, dm procmgr.DaemonOption
 
 // manage registers what children tell and ask main; before they start, or are taken over.
 func (s *server) manage(m *procmgr.Manager, steer *reactor.Steering) {
+	steer.Forks = m.Forks()
 	s.live.watch(s, m, steer)
 	m.Handle(msgOpened, func(slot int, b []byte, fds []int) {
 		if err := steer.Opened(slot, int(binary.LittleEndian.Uint32(b)), fds); err != nil {

@@ -151,7 +151,7 @@ func (v *live) check() error {
 	cmd.Args[0] = s.Args[0]
 	var out bytes.Buffer
 	cmd.Stderr = &out
-	if err := cmd.Run(); err != nil {
+	if err := v.run(cmd); err != nil {
 		text := strings.TrimSpace(out.String())
 		if text == "" {
 			text = err.Error()
@@ -159,6 +159,18 @@ func (v *live) check() error {
 		return fmt.Errorf("%w:\n%s", errRefused, text)
 	}
 	return nil
+}
+
+// run runs a command to its end.
+func (v *live) run(cmd *exec.Cmd) error {
+	forks := v.m.Forks()
+	forks.Lock()
+	err := cmd.Start()
+	forks.Unlock()
+	if err != nil {
+		return err
+	}
+	return cmd.Wait()
 }
 
 // load makes main's server of the new generation: what runMain and start do before they touch the system.

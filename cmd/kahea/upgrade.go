@@ -193,12 +193,12 @@ func (s *server) checkUpgrade(path string) (does plan, err error) {
 	cmd := exec.Command(path, "--upgrade-check")
 	cmd.Env = append(os.Environ(), checkEnv+"="+strconv.Itoa(slot), formsEnv+"="+v.now.Load().forms())
 	cmd.ExtraFiles = []*os.File{conf, arena} // checkConf, checkArena
-	var out bytes.Buffer
-	cmd.Stderr = &out
-	said, err := cmd.Output()
-	first, rest, _ := strings.Cut(string(said), "\n")
+	var said, out bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &said, &out
+	err = v.run(cmd)
+	first, rest, _ := strings.Cut(said.String(), "\n")
 	if want := checkOK + strconv.Itoa(slot); err == nil && strings.TrimSpace(first) != want {
-		err = fmt.Errorf("it says %q, not %q: %w", said, want, errNoKahea) // any program may end with 0
+		err = fmt.Errorf("it says %q, not %q: %w", said.String(), want, errNoKahea) // any program may end with 0
 	}
 	s.arena.ReleaseLocksOf(slot)
 	if err != nil {
