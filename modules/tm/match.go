@@ -311,15 +311,18 @@ func (m *mod) newTransaction(c *route.Ctx) (t *cell, found bool, err error) {
 	return t, false, nil
 }
 
-// refused keeps and logs an error of newTransaction. When memory is short there may be thousands a second: those are counted, and the core logs their
-// number once a minute.
+// refused keeps and logs an error of newTransaction.
 func refused(c *route.Ctx, function string, err error) {
-	level := log.Err
-	if errors.Is(err, shm.ErrReserve) {
-		level = log.Debug
-	}
 	c.SetError(route.Status(err))
-	c.Logf(level, "tm", "%s: %v", function, err)
+	c.Logf(severity(err), "tm", "%s: %v", function, err)
+}
+
+// severity is the level to log an error at. When memory is short there may be thousands a second: those are counted, and the core logs their number once a minute.
+func severity(err error) log.Level {
+	if errors.Is(err, shm.ErrReserve) {
+		return log.Debug
+	}
+	return log.Err
 }
 
 // unlink takes a cell out of the table and drops the table's reference.

@@ -56,7 +56,7 @@ func (m *mod) forward(c *route.Ctx, t *cell, forced *route.Target) int {
 			b := &list[i]
 			if err := m.addBranch(c, o, t, b.URI, b.DstURI, b.Path, &b.BranchAttrs, forced); err != nil {
 				last = err
-				c.Logf(log.Err, "tm", "branch to %s can not be added: %v", b.URI, err)
+				c.Logf(severity(err), "tm", "branch to %s can not be added: %v", b.URI, err)
 			} else {
 				added++
 			}
@@ -65,7 +65,7 @@ func (m *mod) forward(c *route.Ctx, t *cell, forced *route.Target) int {
 	}
 	if added == 0 {
 		m.failed(c, last)
-		c.Logf(log.Err, "tm", "no branch could be added: %v", last)
+		c.Logf(severity(last), "tm", "no branch could be added: %v", last)
 		return -1
 	}
 	if err := m.overtaken(t); err != nil {
