@@ -89,6 +89,8 @@ type Ctx struct {
 	wire    bool   // the message came in through Receive
 	short   bool   // there was no memory to keep the message in: its script can not wait
 	refused bool   // the script was to wait over the bound
+	broken  bool   // the script has panicked
+	after   bool   // AfterScript runs, or has run
 	waited  bool   // the script has waited, so Receive knows nothing of its end
 	listed  bool   // in Proc.waiting
 	key     uint64 // there; 0: not known yet
@@ -126,7 +128,7 @@ func (c *Ctx) reset() {
 	c.Send, c.SendBuf = nil, nil
 	c.Ext = [8]uint64{}
 	c.keep, c.release, c.code = nil, nil, 0
-	c.wire, c.short, c.refused, c.waited = false, false, false, false
+	c.wire, c.short, c.refused, c.waited, c.broken, c.after = false, false, false, false, false, false
 	c.listed, c.key, c.alike, c.saved = false, 0, nil, nil
 	c.uriText, c.uriState = nil, 0
 	c.co, c.depth = nil, 0

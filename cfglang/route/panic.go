@@ -21,5 +21,11 @@ func (co *coroutine) recovered() {
 		panic(x)
 	}
 	p.Count(p.Stat.Panics)
-	c.code = 0
+	c.code, c.broken = 0, true
+	if c.wire && !c.after {
+		p.after(c)
+	}
 }
+
+// Broken says to AfterScript that the script has ended in a panic.
+func (c *Ctx) Broken() bool { return c.broken }

@@ -137,6 +137,7 @@ func (p *Proc) reply(c *Ctx) {
 }
 
 func (p *Proc) after(c *Ctx) {
+	c.after = true
 	for _, f := range p.AfterScript {
 		f(c)
 	}

@@ -19,7 +19,7 @@ import (
 
 // Module crash exists in the debug build only (go build -tags kaheadebug). Where it is loaded, a request or reply with the header X-Kahea-Crash ends the process that
 // handles it in the way that the header says: what a defect of ours would do, for the tests of what is left of a server then. X-Kahea-Crash-Timer does so in the handler of
-// the timer that sends the message again: "2 kill" when that is of kind 2. The environment's KAHEA_CRASH_PERIODIC is the way in which a periodic function ends its process.
+// the timer that sends the message again: "2 kill" when that is of kind 2, "0 kill" when no timer sends it. The environment's KAHEA_CRASH_PERIODIC is the way in which a periodic function ends its process.
 func init() { modules.Register("crash", func() modules.Module { return crasher{} }) }
 
 type crasher struct{}
@@ -65,7 +65,7 @@ func (c crashHost) Send(d route.Dest, b []byte) error {
 	if _, line, ok := bytes.Cut(b, []byte("X-Kahea-Crash-Timer: ")); ok {
 		line, _, _ = bytes.Cut(line, []byte("\r\n"))
 		kind, way, _ := strings.Cut(string(line), " ")
-		if _, k, ok := c.p.Wheel.Firing(c.p.Arena); ok && kind == strconv.Itoa(int(k)) {
+		if _, k, ok := c.p.Wheel.Firing(c.p.Arena); ok && kind == strconv.Itoa(int(k)) || !ok && kind == "0" {
 			crash(way)
 		}
 	}

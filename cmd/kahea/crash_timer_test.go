@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"net"
 	"strings"
 	"testing"
 	"time"
@@ -36,6 +37,10 @@ request_route {
 		exit;
 	}
 	if ($hdr(Subject) == "failure") t_on_failure("F");
+	if ($hdr(Subject) == "broken") {
+		t_newtran();
+		crash("here");
+	}
 	$du = "sip:@SINK@";
 	t_relay();
 }
@@ -63,6 +68,7 @@ func TestCrashInTimer(t *testing.T) {
 		{"retransmission, panic under a lock", "X-Kahea-Crash-Timer: 2 here", 5 * time.Second, 2, panicked, "500", 1, 1},
 		{"final reply", "Subject: answered\r\nX-Way: 1 kill", 5 * time.Second, 2, killed, "404", 1, 1},
 		{"failure route", "Subject: failure\r\nX-Way: kill", 200 * time.Millisecond, 1, killed, "500", 1, 0},
+		{"request route, panic", "Subject: broken", 5 * time.Second, 0, "", "500", 0, 0},
 		{"failure route, panic", "Subject: failure\r\nX-Way: here", 200 * time.Millisecond, 0, "", "500", 0, 0},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -139,6 +145,83 @@ func TestCrashInPeriodic(t *testing.T) {
 				t.Fatal(err)
 			}
 			s.deaths(2, c.how, func() { s.wantStat("core", "timers_quarantined", 2) })
+			s.end()
+		})
+	}
+}
+
+// TestCrashWithReply: a process that dies with a final reply in hand, or panics over it, leaves a transaction whose branches have ended: the caller gets 500, and nothing stays.
+func TestCrashWithReply(t *testing.T) {
+	for _, c := range []struct {
+		name, invite, reply, how string
+		deaths                   int
+	}{
+		{"while it is relayed", "", "X-Kahea-Crash-Timer: 0 kill", "killed by signal 9 (SIGKILL)", 1},
+		{"in onreply_route", "Subject: reply", "X-Way: kill", "killed by signal 9 (SIGKILL)", 1},
+		{"panic in onreply_route", "Subject: reply", "X-Way: here", "", 0},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			sink := openUDP(t)
+			defer sink.Close()
+			config := strings.Replace(timerConfig, "	$du =", "	if ($hdr(Subject) == \"reply\") t_on_reply(\"R\");\n	$du =", 1) + `
+onreply_route[R] {
+	if ($hdr(X-Way) == "kill") crash("kill");
+	if ($hdr(X-Way) == "here") crash("here");
+}
+`
+			s := startCrashServer(t, strings.NewReplacer("@FR@", "20000", "@SINK@", sink.addr()).Replace(config))
+			base := s.used()
+			u := openUDP(t)
+			defer u.Close()
+			invite := strings.NewReplacer("OPTIONS", "INVITE", "Call-ID:", strings.TrimPrefix(c.invite+"\r\nCall-ID:", "\r\n")).Replace(probe(s.addr, u.addr(), "reply"))
+			if err := u.write([]byte(invite)); err != nil {
+				t.Fatal(err)
+			}
+			b, err := sink.read(patience)
+			if err != nil {
+				t.Fatal(err)
+			}
+			var r strings.Builder
+			r.WriteString("SIP/2.0 486 Busy\r\n" + c.reply + "\r\n")
+			for line := range strings.Lines(string(b)) {
+				for _, h := range []string{"Via:", "From:", "To:", "Call-ID:", "CSeq:"} {
+					if strings.HasPrefix(line, h) {
+						r.WriteString(line)
+					}
+				}
+			}
+			r.WriteString("Content-Length: 0\r\n\r\n")
+			to, err := net.ResolveUDPAddr("udp4", s.addr)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if _, err := sink.WriteTo([]byte(r.String()), to); err != nil {
+				t.Fatal(err)
+			}
+			s.deaths(c.deaths, c.how, func() {})
+			for end := time.Now().Add(2 * patience); ; {
+				b, err := u.read(time.Second)
+				if err == nil && strings.HasPrefix(string(b), "SIP/2.0 500 ") {
+					break
+				}
+				if time.Now().After(end) {
+					t.Fatalf("the last answer is %.200q (%v), want 500", b, err)
+				}
+			}
+			if err := u.write([]byte(strings.NewReplacer("INVITE", "ACK").Replace(invite))); err != nil {
+				t.Fatal(err)
+			}
+			if m := map[string]int64{}; !eventually(3*patience, func() bool {
+				m, _ = s.call("tm.stats")
+				return m["created"] > 0 && m["current"] == 0 && m["waiting"] == 0
+			}) {
+				t.Errorf("of the transaction is left: %v", m)
+			}
+			if got := s.used(); got != base {
+				t.Errorf("shared memory in use: %d bytes at the start, %d at the end", base, got)
+			}
+			s.deaths(0, "", func() {})
 			s.end()
 		})
 	}

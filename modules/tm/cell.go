@@ -183,7 +183,7 @@ type branch struct {
 	dstLen      uint16
 	pathLen     uint16
 	otcp        uint32
-	replier     uint32  // process whose onreply_route looks at replies of this branch, slot + 1 (orphan.go)
+	replier     uint32  // process that works on replies of this branch, slot + 1 (orphan.go)
 	replies     uint32  // how many
 	attrs       shm.Off // ruid, user agent, instance, dst uri, path, one behind the other
 }

@@ -33,5 +33,5 @@
 //
 // While a script works on a transaction, waiting included, the transaction carries the mark of the script's process (orphan.go). A successor looks for the
 // marks of its slot before its first message and ends on its loop what nobody would end any more: the request is answered 500, unless branches were sent, which
-// go on by their timers; a final reply whose onreply_route died counts as a 500 of its branch. A cell that was being freed is noted in the root, and freed to its end (finishFree).
+// go on by their timers; a final reply that a process died with counts as a 500 of its branch. A cell that was being freed is noted in the root, and freed to its end (finishFree).
 package tm

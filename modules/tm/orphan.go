@@ -9,7 +9,7 @@ import (
 )
 
 // A script that works on a transaction leaves its process's mark on it (worker is slot + 1): the request's script from the transaction's birth to the
-// script's end, a failure route and an onreply_route while they run, waiting included. When the process dies, the mark stays, and the successor in the
+// script's end, a failure route while it runs, a reply while it is worked on, waiting included. When the process dies, the mark stays, and the successor in the
 // slot ends what nobody would end any more: the request is answered 500, a reply that was being looked at counts as 500 of its branch.
 
 // worker is this process's mark.
@@ -72,13 +72,14 @@ func (m *mod) orphaned(o shm.Off) (x orphan) {
 	if t.faker == me {
 		x.refs += int(t.fakes)
 		t.faker, t.fakes = 0, 0
-		x.end = x.end || !m.pending(t) // its answer was being made
+		x.end = x.end || m.forgotten(t) // its answer was being made
 	}
 	for bo := t.first; bo != 0; bo = m.branch(bo).next {
 		if b := m.branch(bo); b.replier == me {
 			b.replier = 0
 			x.refs += int(b.replies)
 			b.replies = 0
+			x.end = x.end || m.forgotten(t)
 		}
 	}
 	return x
@@ -120,10 +121,8 @@ func (m *mod) faked(t *cell) {
 	}
 }
 
-// replying marks a branch whose reply's script begins; false: another process's script runs for it, whose mark stays.
-func (m *mod) replying(t *cell, b *branch) bool {
-	m.a.Lock(&t.mu)
-	defer m.a.Unlock(&t.mu)
+// replying marks a branch a reply of which is being worked on; false: another process works on one, whose mark stays. mu is held.
+func (m *mod) replying(b *branch) bool {
 	if b.replier != 0 && b.replier != m.worker() {
 		return false
 	}
@@ -132,13 +131,28 @@ func (m *mod) replying(t *cell, b *branch) bool {
 	return true
 }
 
-// replied takes back what replying has marked.
-func (m *mod) replied(t *cell, b *branch) {
-	m.a.Lock(&t.mu)
-	defer m.a.Unlock(&t.mu)
-	if b.replies--; b.replies == 0 {
-		b.replier = 0
+// replied takes back what replying has marked. When the work has not ended, in a panic, the loop ends what is left; if this process holds a lock it dies, and its
+// successor does that.
+func (m *mod) replied(o shm.Off, t *cell, b *branch, marked, ended bool) {
+	if !ended && m.a.HoldsLocks() {
+		return
 	}
+	if marked {
+		m.a.Lock(&t.mu)
+		if b.replies--; b.replies == 0 {
+			b.replier = 0
+		}
+		m.a.Unlock(&t.mu)
+	}
+	if !ended {
+		m.addRef(t)
+		m.h.Loop(func() { m.endOrphan(orphan{cell: o, refs: 1, end: m.forgotten(t)}) })
+	}
+}
+
+// forgotten says that all branches have ended and nobody is about to send the final reply.
+func (m *mod) forgotten(t *cell) bool {
+	return t.n > 0 && t.flags&(flagDone|flagWait) == 0 && t.failing == 0 && !m.pending(t)
 }
 
 // suspending drops the reference of a request that only found its transaction (an ACK, a retransmission): there is no mark of it, as any number of processes

@@ -43,20 +43,25 @@ func (m *mod) response(c *route.Ctx) bool {
 		return false
 	}
 	b.flags |= brReplied
+	marked := m.replying(b)
 	m.timersFor(o, t, bo, b, code)
 	if code < 200 && b.flags&(brCanceling|brCancelSent) == brCanceling {
 		m.sendCancel(o, t, bo, b, nil)
 	}
 	m.a.Unlock(&t.mu)
+	ended := false
+	defer func() { m.replied(o, t, b, marked, ended) }()
 	if !m.onReply(c, t, b) && code < 200 {
 		m.a.Lock(&t.mu)
 		if b.status < 200 {
 			b.status = code
 		}
 		m.a.Unlock(&t.mu)
+		ended = true
 		return false
 	}
 	m.decide(c, o, t, bo, b, code)
+	ended = true
 	return false
 }
 

@@ -88,11 +88,7 @@ func (m *mod) onReply(c *route.Ctx, t *cell, b *branch) bool {
 	c.Flags = t.msgFlags
 	c.Main.Flags = b.bflags
 	m.loadAVPs(c, t)
-	marked := m.replying(t, b)
 	_, flow := c.RunTop(r, route.InOnReply)
-	if marked {
-		m.replied(t, b)
-	}
 	if c.Flags != t.msgFlags {
 		t.msgFlags = c.Flags
 	}

@@ -122,7 +122,7 @@ func (m *mod) onCancelTimer(at shm.Off, _ bool) {
 // finish ends a transaction with 500 when a process died between the end of its last branch and the reply.
 func (m *mod) finish(o shm.Off, t *cell) {
 	m.a.Lock(&t.mu)
-	lost := t.flags&(flagDone|flagWait) == 0 && t.failing == 0 && !m.pending(t)
+	lost := m.forgotten(t)
 	if lost {
 		t.flags &^= flagFailure
 	}

@@ -210,6 +210,9 @@ func (m *mod) afterScript(c *route.Ctx) {
 		case t.flags&(flagRelayed|flagDone|flagWait) != 0:
 		case c.Refused():
 			m.release(o, t)
+		case c.Broken():
+			m.addRef(t)
+			m.h.Loop(func() { m.endOrphan(orphan{cell: o, refs: 1, end: true}) }) // 500
 		case c.Ext[extDelayed] != 0:
 			code, reason := c.ErrorReply("TM")
 			m.replyLocal(c, o, t, code, reason)
