@@ -30,6 +30,7 @@ type expr struct {
 	int     intFn
 	str     strFn
 	val     route.Getter
+	whole   intFn // of tDyn, may be nil: the value when it is an integer; not ok: val says what it is. It calls no functions, so that both may be asked
 	isConst bool
 	n       int64
 	s       []byte
@@ -53,7 +54,21 @@ func (e *expr) asInt() intFn {
 		}
 	}
 	f := e.val
-	return func(c *route.Ctx) (int64, bool) { return f(c).Number() }
+	if whole := e.whole; whole != nil {
+		return func(c *route.Ctx) (int64, bool) {
+			if n, ok := whole(c); ok {
+				return n, true
+			}
+			return f(c).Number()
+		}
+	}
+	return func(c *route.Ctx) (int64, bool) {
+		v := f(c)
+		if v.Flags&route.FlagInt != 0 {
+			return v.Int, true
+		}
+		return v.Number()
+	}
 }
 
 func (e *expr) asStr() strFn {
@@ -147,7 +162,7 @@ func (k *Compiler) expr(x syntax.Expr) *expr {
 			k.errorAt(x.Pos, err)
 			return nil
 		}
-		e = &expr{typ: tDyn, val: v.Get, pv: v}
+		e = &expr{typ: tDyn, val: v.Get, pv: v, whole: v.GetInt}
 	case *syntax.Call:
 		f := k.call(x)
 		if f == nil {
@@ -338,7 +353,41 @@ func (k *Compiler) binary(x *syntax.Binary) *expr {
 			return nil
 		}
 	}
+	if r.isConst && r.typ == tInt {
+		if e := arithConst(x.Op, l.asInt(), r.n); e != nil {
+			return e
+		}
+	}
 	return k.arith(x.Op, l.asInt(), r.asInt(), x)
+}
+
+// arithConst compiles the commonest operators with a constant on the right; nil: arith does it.
+func arithConst(op string, l intFn, b int64) *expr {
+	switch op {
+	case "<":
+		return intExpr(func(c *route.Ctx) (int64, bool) { a, ok := l(c); return b2i(a < b), ok })
+	case ">":
+		return intExpr(func(c *route.Ctx) (int64, bool) { a, ok := l(c); return b2i(a > b), ok })
+	case "<=":
+		return intExpr(func(c *route.Ctx) (int64, bool) { a, ok := l(c); return b2i(a <= b), ok })
+	case ">=":
+		return intExpr(func(c *route.Ctx) (int64, bool) { a, ok := l(c); return b2i(a >= b), ok })
+	case "-":
+		return intExpr(func(c *route.Ctx) (int64, bool) { a, ok := l(c); return a - b, ok })
+	case "*":
+		return intExpr(func(c *route.Ctx) (int64, bool) { a, ok := l(c); return a * b, ok })
+	case "/", "mod":
+		if b == 0 {
+			return nil
+		}
+		if op == "/" {
+			return intExpr(func(c *route.Ctx) (int64, bool) { a, ok := l(c); return a / b, ok })
+		}
+		return intExpr(func(c *route.Ctx) (int64, bool) { a, ok := l(c); return a % b, ok })
+	case "&":
+		return intExpr(func(c *route.Ctx) (int64, bool) { a, ok := l(c); return a & b, ok })
+	}
+	return nil
 }
 
 func (k *Compiler) arith(op string, l, r intFn, x *syntax.Binary) *expr {
@@ -421,7 +470,19 @@ func (k *Compiler) plus(x *syntax.Binary, l, r *expr) *expr {
 	}
 	lf, rf, ri := l.val, r.asStr(), r.asInt()
 	rInt := r.typ == tInt
-	return &expr{typ: tDyn, val: func(c *route.Ctx) route.Value {
+	var sum intFn
+	switch lw, rw, b := l.whole, r.whole, r.n; {
+	case lw == nil:
+	case rInt && r.isConst:
+		sum = func(c *route.Ctx) (int64, bool) { a, ok := lw(c); return a + b, ok }
+	case rw != nil:
+		sum = func(c *route.Ctx) (int64, bool) {
+			a, ok1 := lw(c)
+			b, ok2 := rw(c)
+			return a + b, ok1 && ok2
+		}
+	}
+	return &expr{typ: tDyn, whole: sum, val: func(c *route.Ctx) route.Value {
 		a := lf(c)
 		if a.IsInt() || a.IsNull() && rInt {
 			n, _ := a.Number()

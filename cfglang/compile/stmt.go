@@ -193,7 +193,7 @@ func (k *Compiler) switchStmt(s *syntax.Switch) route.Stmt {
 	var cases []switchCase
 	var stmts []route.Stmt
 	def := -1
-	ints, strs := false, false
+	ints, strs, res := false, false, false // kinds of labels: numbers, texts, regular expressions among them
 	for i := range s.Cases {
 		cs := &s.Cases[i]
 		x := switchCase{from: len(stmts)}
@@ -222,7 +222,7 @@ func (k *Compiler) switchStmt(s *syntax.Switch) route.Stmt {
 					if err != nil {
 						k.d.Errorf(l.Pos, "regular expression of case: %v", err)
 					}
-					x.re = re
+					x.re, res = re, true
 				}
 			default:
 				k.d.Errorf(cs.Pos, "case label must be a constant")
@@ -240,21 +240,31 @@ func (k *Compiler) switchStmt(s *syntax.Switch) route.Stmt {
 		return nil
 	}
 	num, str := e.asInt(), e.asStr()
+	keys := make([]int64, len(cases)) // apart from the rest, so that the search stays in a few cache lines
+	for i := range cases {
+		if keys[i] = cases[i].num; strs {
+			keys[i] = textKey(cases[i].text)
+		}
+	}
 	return func(c *route.Ctx) int {
 		at := def
 		if ints || !strs {
 			if n, ok := num(c); ok {
-				for i := range cases {
-					if cases[i].num == n {
+				for i := range keys {
+					if keys[i] == n {
 						at = cases[i].from
 						break
 					}
 				}
 			}
 		} else if b, ok := str(c); ok {
-			for i := range cases {
-				if cases[i].re != nil && cases[i].re.Match(b) || cases[i].re == nil && bytes.Equal(cases[i].text, b) {
-					at = cases[i].from
+			key := textKey(b)
+			for i := range keys {
+				if keys[i] != key && !res {
+					continue
+				}
+				if x := &cases[i]; x.re != nil && x.re.Match(b) || x.re == nil && bytes.Equal(x.text, b) {
+					at = x.from
 					break
 				}
 			}
@@ -273,6 +283,15 @@ func (k *Compiler) switchStmt(s *syntax.Switch) route.Stmt {
 		c.Leave()
 		return rc
 	}
+}
+
+// textKey is equal for equal texts: their length, first and last bytes.
+func textKey(b []byte) int64 {
+	k := int64(len(b))
+	for i := range min(len(b), 4) {
+		k = k<<16 ^ int64(b[i])<<8 ^ int64(b[len(b)-1-i])
+	}
+	return k
 }
 
 func constInt(e syntax.Expr) (int64, bool) {
@@ -313,7 +332,32 @@ func (k *Compiler) assign(s *syntax.AssignStmt) route.Stmt {
 	k.pos = s.Pos
 	file, line := k.Pos()
 	get := e.asValue()
+	setInt, whole := v.SetInt, e.whole
+	switch {
+	case setInt == nil:
+		whole = nil
+	case e.typ == tInt:
+		f := e.int
+		return func(c *route.Ctx) int {
+			n, ok := f(c)
+			if c.Flow != 0 {
+				return 1
+			}
+			if !ok {
+				c.Error("%s:%d: right side of the assignment can not be evaluated", file, line)
+				return -1
+			}
+			setInt(c, n)
+			return 1
+		}
+	}
 	return func(c *route.Ctx) int {
+		if whole != nil {
+			if n, ok := whole(c); ok {
+				setInt(c, n)
+				return 1
+			}
+		}
 		val, ok := get(c)
 		if c.Flow != 0 {
 			return 1

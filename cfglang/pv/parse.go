@@ -227,6 +227,9 @@ func (p *parser) bind(r *route.VarRef) (*route.PV, error) {
 			return nil, fmt.Errorf("variable $%s: %w", r.Name, err)
 		}
 		v.Get, v.Set = get, set
+		if d.Int != nil {
+			v.GetInt, v.SetInt = d.Int(r)
+		}
 		return v, nil
 	}
 	if r.HasInner {
@@ -289,7 +292,7 @@ func (p *parser) transform(v *route.PV, s string) error {
 	}
 	get := v.Get
 	v.Get = func(c *route.Ctx) route.Value { return f(c, get(c)) }
-	v.Set, v.Null = nil, false
+	v.Set, v.Null, v.GetInt, v.SetInt = nil, false, nil, nil
 	return nil
 }
 

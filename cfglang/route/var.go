@@ -14,7 +14,10 @@ type Var struct {
 	Set Setter
 	// Bind serves one with an inner name or an index: it resolves them once and returns what runs (set nil: read-only).
 	Bind func(e Env, r *VarRef) (Getter, Setter, error)
-	Doc  string
+	// Int (optional, with Bind) gives shorter ways for whole numbers, which carry no text: get is the value when it is an integer, ok is false when it is something
+	// else and the Getter must say what.
+	Int func(r *VarRef) (get func(c *Ctx) (n int64, ok bool), set func(c *Ctx, n int64))
+	Doc string
 }
 
 // VarRef is a use of a variable: $name(inner)[index].
@@ -94,6 +97,9 @@ type PV struct {
 	Get  Getter
 	Set  Setter // nil: read-only, or has transformations
 	Null bool   // it is $null itself
+	// GetInt and SetInt are Var.Int's; nil: there are none.
+	GetInt func(c *Ctx) (n int64, ok bool)
+	SetInt func(c *Ctx, n int64)
 }
 
 // Env is what a Compile or Bind function may ask of the compiler.

@@ -44,6 +44,21 @@ func (x *variable) initial() Value {
 // Get is the value in a slot, borrowed until the next Set of that slot: callers that run other code first copy it.
 func (v *Vars) Get(slot int) Value { return v.slots[slot].val }
 
+// GetInt is the value in a slot if it is an integer.
+func (v *Vars) GetInt(slot int) (n int64, ok bool) {
+	x := &v.slots[slot].val
+	return x.Int, x.Flags&FlagIsInt != 0
+}
+
+// SetInt stores an integer.
+func (v *Vars) SetInt(slot int, n int64) {
+	x := &v.slots[slot].val
+	if x.Flags != FlagInt|FlagIsInt {
+		*x = Int(n)
+	}
+	x.Int = n
+}
+
 // Set stores a value; a string is copied.
 func (v *Vars) Set(c *Ctx, slot int, val Value) {
 	x := &v.slots[slot]

@@ -22,7 +22,12 @@ type varset struct {
 
 func (m *mod) scriptVars() []route.Var {
 	v := func(name string, kind route.VarKind, doc string) route.Var {
-		return route.Var{Name: name, Doc: doc, Bind: func(_ route.Env, r *route.VarRef) (route.Getter, route.Setter, error) { return m.bindVar(kind, r) }}
+		return route.Var{Name: name, Doc: doc,
+			Bind: func(_ route.Env, r *route.VarRef) (route.Getter, route.Setter, error) { return m.bindVar(kind, r) },
+			Int: func(r *route.VarRef) (func(c *route.Ctx) (int64, bool), func(c *route.Ctx, n int64)) {
+				s := m.slot(kind, r.Inner)
+				return func(c *route.Ctx) (int64, bool) { return c.P.Vars.GetInt(s.n) }, func(c *route.Ctx, n int64) { c.P.Vars.SetInt(s.n, n) }
+			}}
 	}
 	return []route.Var{
 		v("var", route.VarZero, "script variable of the process; 0 at the start and after $null"),
@@ -38,12 +43,7 @@ func (m *mod) bindVar(kind route.VarKind, r *route.VarRef) (route.Getter, route.
 	if r.Index.Kind != route.NoIndex {
 		return nil, nil, errIndex
 	}
-	s := &slot{kind: kind, name: r.Inner}
-	if m.h != nil {
-		s.n = m.h.Vars.Slot(kind, r.Inner)
-	} else {
-		m.slots = append(m.slots, s)
-	}
+	s := m.slot(kind, r.Inner)
 	return func(c *route.Ctx) route.Value {
 			v := c.P.Vars.Get(s.n)
 			if v.Flags&route.FlagStr != 0 {
@@ -55,6 +55,17 @@ func (m *mod) bindVar(kind route.VarKind, r *route.VarRef) (route.Getter, route.
 			c.P.Vars.Set(c, s.n, v)
 			return nil
 		}, nil
+}
+
+// slot is that of a name, numbered now or in Setup.
+func (m *mod) slot(kind route.VarKind, name string) *slot {
+	s := &slot{kind: kind, name: name}
+	if m.h != nil {
+		s.n = m.h.Vars.Slot(kind, name)
+	} else {
+		m.slots = append(m.slots, s)
+	}
+	return s
 }
 
 func (m *mod) paramVarset(v modules.Value) error {
