@@ -7,7 +7,7 @@ STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 HOURS   ?= 8
 RUNDIR  ?= $(CURDIR)/$(BIN)/run
 
-.PHONY: help build run test test-deps check lint race fuzz bench chaos soak parity parity-deps gen doc clean
+.PHONY: help build run test test-deps check lint race fuzz bench bench-script exhaust chaos soak parity parity-deps gen doc clean
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
@@ -62,6 +62,12 @@ parity: build parity-deps ## compare what kahea and Debian's kamailio send on th
 
 bench: build ## CPU per transaction beside Kamailio's, where it is installed (ARGS=... for perf/bench, ARGS=-h lists them)
 	@$(GO) run ./perf/bench $(ARGS)
+
+exhaust: build ## memory runs out while calls stand, ten minutes (ARGS=... for perf/exhaust)
+	@$(GO) run ./perf/exhaust $(ARGS)
+
+bench-script: build ## CPU of script statements beside Kamailio's, where it is installed (ARGS=... for perf/script, ARGS=-h lists them)
+	@$(GO) run ./perf/script $(ARGS)
 
 chaos: build ## calls and registrations while processes are killed, stopped and reloaded at random, ten minutes (ARGS=... for perf/chaos, ARGS=-h lists them)
 	@$(GO) run ./perf/chaos $(ARGS)
