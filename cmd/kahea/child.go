@@ -86,6 +86,9 @@ func child(ch *procmgr.Child) error {
 		return err
 	}
 	s.fds = f.kept
+	if err := failChild(s); err != nil {
+		return err
+	}
 	return s.loopChild(ch, f)
 }
 

@@ -287,19 +287,19 @@ func (c *calls) finish(t *testing.T, srv *instance, id string) {
 	}
 }
 
-// TestUpgradeConverts goes to a binary that lays transactions and contacts out differently and back, in the middle of calls; before and behind, to one that fails when it
-// has imported them, and back from that.
+// TestUpgradeConverts goes to a binary that lays transactions and contacts out differently and back, in the middle of calls; before and behind, to one that fails, in main
+// when it has imported them or in its children, and back from that.
 func TestUpgradeConverts(t *testing.T) {
 	addr := freeAddr(t)
 	srv := startServer(t, addr, strings.ReplaceAll(convertConfig, "@SERVER@", addr))
 	own, other, fails := copyBinary(t, "kahea-again"), buildServer(t, "kahealayout"), buildServer(t, "kahealayout,kaheadebug")
 	replaced := regexp.MustCompile(`upgrade: \d+ processes replaced`)
 	pid := srv.cmd.Process.Pid
-	failing := func(id string) {
+	failing := func(id, how string) {
 		t.Helper()
 		c := makeCalls(t, srv, id)
 		exes := srv.exes()
-		mark := filepath.Join(srv.runDir(), "upgrade-fails")
+		mark := filepath.Join(srv.runDir(), how)
 		if err := os.WriteFile(mark, nil, 0o600); err != nil {
 			t.Fatal(err)
 		}
@@ -314,7 +314,7 @@ func TestUpgradeConverts(t *testing.T) {
 			t.Errorf("binaries %q, before %q", got, exes)
 		}
 	}
-	failing("fails0")
+	failing("fails0", "upgrade-children-fail")
 	for i, path := range []string{other, own} {
 		id := fmt.Sprint("up", i)
 		c := makeCalls(t, srv, id)
@@ -334,7 +334,7 @@ func TestUpgradeConverts(t *testing.T) {
 			t.Errorf("binaries %q, want %q", exes, path)
 		}
 	}
-	failing("fails1")
+	failing("fails1", "upgrade-fails")
 	srv.pids = children(pid)
 	srv.memoryBack()
 	srv.stop()

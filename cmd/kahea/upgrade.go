@@ -123,25 +123,28 @@ func (s *server) upgrade(slot int, q question) (err error) {
 		return err
 	}
 	defer exe.Close()
+	return s.handOver(path, does, paper{Exe: int(exe.Fd()), Version: fullVersion(), Path: path, Slot: slot, ID: q.ID})
+}
+
+// handOver executes path in main's place; p says who has asked and what the new main must know of that. It returns only when it has failed: then nothing has changed.
+func (s *server) handOver(path string, does plan, p paper) (err error) {
+	v := s.live
 	written := -1
 	defer func() { closeFds([]int{written}) }()
-	var carried []carriedPaper
-	var paused int64
 	if len(does.converts) > 0 {
 		var since time.Time
-		if carried, since, err = s.setAside(slot, does.converts); err != nil {
+		if p.Carried, since, err = s.setAside(p.Slot, does.converts); err != nil {
 			return err
 		}
-		paused = since.UnixNano()
+		p.Paused = since.UnixNano()
 		defer func() {
-			err = errors.Join(err, v.now.Load().takeIn(carried), s.unpark(slot))
-			closeCarried(carried)
+			err = errors.Join(err, v.now.Load().takeIn(p.Carried), s.unpark(p.Slot))
+			closeCarried(p.Carried)
 		}()
 	}
 	return v.m.Exec(path, func(h procmgr.Handover) (argv, env []string, fds []int, err error) {
-		p := paper{Manager: h, Held: v.steer.Paper(), Read: v.read, Write: v.write, Senders: v.senders, TCP: v.tcp, Ends: v.ends, Arena: s.arena.FD(), Gen: v.gen,
-			Old: v.old, PidFiles: s.daemon.Files(), Exe: int(exe.Fd()), Version: fullVersion(), Path: path, Slot: slot, ID: q.ID,
-			Carried: carried, Paused: paused}
+		p.Manager, p.Held, p.Read, p.Write, p.Senders, p.TCP, p.Ends = h, v.steer.Paper(), v.read, v.write, v.senders, v.tcp, v.ends
+		p.Arena, p.Gen, p.Old, p.PidFiles = s.arena.FD(), v.gen, v.old, s.daemon.Files()
 		for _, k := range v.now.Load().kept {
 			p.Kept = append(p.Kept, keptPaper{k.name, k.fd})
 		}
@@ -436,14 +439,25 @@ func (p *paper) resume() (s *server, err error) {
 	return s, nil
 }
 
-// afterUpgrade answers who asked, and replaces the children one after the other.
+// afterUpgrade waits for the processes that were parked, answers who asked, and replaces the others one after the other. When one that was parked does not start, the old
+// binary goes on: nothing of it is left that could.
 func (s *server) afterUpgrade(p *paper) {
 	v := s.live
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	began := time.Now()
+	fresh, err := s.waitParked(p)
+	if err != nil && p.Exe >= 0 {
+		s.proc.Log.Printf(log.Err, "<core>: ", "upgrade: %v: back to %s", err, p.Version)
+		err = errors.Join(err, s.goBack(p, err))
+	}
 	a := reply{ID: p.ID}
-	if p.Failed != "" {
+	switch {
+	case p.Failed != "":
 		a.Fault = &modules.Fault{Code: 500, Text: fmt.Sprintf("%s: %s; %s goes on", p.Path, p.Failed, fullVersion())}
-		s.proc.Log.Printf(log.Err, "<core>: ", "upgrade: %s", a.Fault.Text)
-	} else {
+	case err != nil:
+		a.Fault = &modules.Fault{Code: 500, Text: err.Error()}
+	default:
 		n := &modules.Node{Kind: modules.KindStruct}
 		n.AddStr("from", p.Version)
 		n.AddStr("to", fullVersion())
@@ -451,6 +465,9 @@ func (s *server) afterUpgrade(p *paper) {
 			n.AddStr("converted", carriedNames(p.Carried))
 		}
 		a.Out = []*modules.Node{n}
+	}
+	if a.Fault != nil {
+		s.proc.Log.Printf(log.Err, "<core>: ", "upgrade: %s", a.Fault.Text)
 	}
 	if b, err := json.Marshal(a); err == nil {
 		_ = v.m.Send(p.Slot, msgAnswer, b) // who asked may be gone
@@ -460,39 +477,45 @@ func (s *server) afterUpgrade(p *paper) {
 	}
 	closeFds([]int{p.Arena})
 	closeCarried(p.Carried)
-	v.mu.Lock()
-	defer v.mu.Unlock()
-	if err := s.renew(p, p.Failed == ""); err != nil {
-		s.proc.Log.Printf(log.Err, "<core>: ", "upgrade: %v", err)
-	}
-}
-
-// renew waits for the processes that were parked and replaces the others; not all: only the one that asked, which serves no commands any more.
-func (s *server) renew(p *paper, all bool) error {
-	v := s.live
-	began := time.Now()
 	procs, err := v.m.Running()
 	errs := []error{err}
-	fresh := map[int]bool{}
-	for _, x := range p.Manager.Procs {
-		if x.Ctl < 0 && x.Desc != "" && p.Paused != 0 {
-			fresh[x.Slot] = true
-			errs = append(errs, v.m.WaitReady(x.Slot, rollWait))
-		}
-	}
-	if p.Paused != 0 {
-		s.proc.Log.Printf(log.Notice, "<core>: ", "upgrade: %s carried over, nobody served for %d ms", carriedNames(p.Carried), time.Since(time.Unix(0, p.Paused)).Milliseconds())
-	}
 	for _, slot := range slices.Sorted(maps.Keys(procs)) {
-		if !fresh[slot] && (all || p.Paused != 0 && slot == p.Slot) {
+		// behind a failure only the one that asked, if it serves no commands any more
+		if !fresh[slot] && (p.Failed == "" || p.Paused != 0 && slot == p.Slot) {
 			errs = append(errs, v.m.ReplaceAndWait(slot, rollWait)) // one that hangs does not keep the others old
 		}
 	}
 	if err := errors.Join(errs...); err != nil {
-		return err
-	}
-	if all {
+		s.proc.Log.Printf(log.Err, "<core>: ", "upgrade: %v", err)
+	} else if p.Failed == "" {
 		s.proc.Log.Printf(log.Notice, "<core>: ", "upgrade: %d processes replaced after %d ms", len(procs), time.Since(began).Milliseconds())
 	}
-	return nil
+}
+
+// waitParked waits until the processes that were parked serve again, and says which they are.
+func (s *server) waitParked(p *paper) (fresh map[int]bool, err error) {
+	fresh = map[int]bool{}
+	if p.Paused == 0 {
+		return fresh, nil
+	}
+	for _, x := range p.Manager.Procs {
+		if x.Ctl < 0 && x.Desc != "" {
+			fresh[x.Slot] = true
+			if err := s.live.m.WaitReady(x.Slot, rollWait); err != nil {
+				return fresh, err // at once: too many restarts would stop the server
+			}
+		}
+	}
+	s.proc.Log.Printf(log.Notice, "<core>: ", "upgrade: %s carried over, nobody served for %d ms", carriedNames(p.Carried), time.Since(time.Unix(0, p.Paused)).Milliseconds())
+	return fresh, nil
+}
+
+// goBack executes the binary before, because the processes of this one do not start. It returns only when that has failed, too.
+func (s *server) goBack(p *paper, why error) error {
+	path := "/proc/self/fd/" + strconv.Itoa(p.Exe)
+	does, err := s.checkUpgrade(path)
+	if err != nil {
+		return err
+	}
+	return s.handOver(path, does, paper{Exe: -1, Version: fullVersion(), Path: p.Path, Slot: p.Slot, ID: p.ID, Failed: why.Error()})
 }

@@ -15,3 +15,11 @@ func failResume(s *server) error {
 	}
 	return nil
 }
+
+// failChild makes the debug build's children fail at their start when the run directory has a file upgrade-children-fail.
+func failChild(s *server) error {
+	if _, err := os.Stat(filepath.Join(s.par.RunDir, "upgrade-children-fail")); err == nil {
+		return errors.New("told to fail by a file upgrade-children-fail")
+	}
+	return nil
+}
