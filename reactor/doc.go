@@ -30,7 +30,7 @@
 // and tells main (Config.Drained), which closes the last duplicate. Messages of the interrupted batch may be handled twice, as retransmissions are. The message that the
 // dead worker had in hand gets a second chance; a message that has killed twice is dropped by all workers (Steering.Died, killer.go, Stats.Killers).
 // The mirror of the kernel's socket array (group, in shared memory) is changed under its lock only. Between main's close of an old socket and the next
-// attach, some microseconds, datagrams of that worker's sources may be steered to another one; none is dropped.
+// attach, some microseconds, the sources of one worker are steered to another one that lives (group.leaving); none is dropped.
 //
 // # TCP
 //

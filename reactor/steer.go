@@ -1,6 +1,7 @@
 package reactor
 
 import (
+	"errors"
 	"fmt"
 	"net/netip"
 	"sync"
@@ -90,6 +91,32 @@ func (g *group) steer(fd int) error {
 	if !whole {
 		return nil
 	}
+	return attach(fd, at)
+}
+
+// leaving attaches a program under which the member at index i may be closed. The kernel then puts the last member in its place, so until steer is called again the bucket of
+// that one is served by another: by its old index it would be given to any socket of the group, and that may be one which nobody reads any more.
+func (g *group) leaving(fd, i int) error {
+	at, whole := g.places()
+	if !whole {
+		return nil
+	}
+	last := g.N - 1
+	for _, other := range at {
+		if other == last || int(other) == i {
+			continue
+		}
+		for b := range at {
+			if at[b] == last || int(at[b]) == i {
+				at[b] = other
+			}
+		}
+		return attach(fd, at)
+	}
+	return nil // there is no other
+}
+
+func attach(fd int, at []uint32) error {
 	sa, err := unix.Getsockname(fd)
 	if err != nil {
 		return fmt.Errorf("steering: %w", err)
@@ -267,21 +294,29 @@ func (s *Steering) Drained(slot int) error {
 		s.Forks.Lock()
 		defer s.Forks.Unlock()
 	}
+	var errs []error
 	for _, fd := range h.socks[:n] {
-		first := -1
-		for i, m := range g.Socks[:g.N] {
-			if int(m.Slot) == slot && (first < 0 || m.Seq < g.Socks[first].Seq) {
-				first = i
-			}
-		}
-		unix.Close(fd)
-		if first >= 0 {
-			g.remove(first)
-		}
+		errs = append(errs, g.close(fd, slot), g.steer(h.socks[n]))
 	}
 	closeAll(h.areas[:n])
 	h.socks, h.areas = h.socks[n:], h.areas[n:]
-	return g.steer(h.socks[0])
+	return errors.Join(errs...)
+}
+
+// close closes fd, the oldest member of slot; steer follows.
+func (g *group) close(fd, slot int) (err error) {
+	first := -1
+	for i, m := range g.Socks[:g.N] {
+		if int(m.Slot) == slot && (first < 0 || m.Seq < g.Socks[first].Seq) {
+			first = i
+		}
+	}
+	if first >= 0 {
+		err = g.leaving(fd, first)
+		defer g.remove(first)
+	}
+	unix.Close(fd)
+	return err
 }
 
 // Resize makes n workers (buckets) serve the listener sock. Fewer than before: from now on the others get nothing new. More: they count as soon as each has
@@ -329,19 +364,11 @@ func (s *Steering) Left(slot int) error {
 		s.Forks.Lock()
 		defer s.Forks.Unlock()
 	}
+	var errs []error
 	for _, fd := range h.socks {
-		unix.Close(fd)
-		first := -1
-		for i, m := range g.Socks[:g.N] {
-			if int(m.Slot) == slot && (first < 0 || m.Seq < g.Socks[first].Seq) {
-				first = i
-			}
-		}
-		if first >= 0 {
-			g.remove(first)
-		}
+		errs = append(errs, g.close(fd, slot), s.resteer(g, h.sock))
 	}
-	return s.resteer(g, h.sock)
+	return errors.Join(errs...)
 }
 
 // Held is what is kept of one worker, for a new binary that goes on in main's place; descriptors by number.

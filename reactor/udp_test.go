@@ -442,6 +442,58 @@ func TestSteering(t *testing.T) {
 	}
 }
 
+// TestSteeringAway: between the close of a dead worker's socket and the next program, all sources still come to sockets that are read.
+func TestSteeringAway(t *testing.T) {
+	a := arena(t)
+	l := Listener{Proto: sipparse.UDP, Addr: netip.MustParseAddrPort("127.0.0.1:0")}
+	sh, err := Prepare(a, []Listener{l}, Options{}, 8)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := openShared(a, sh)
+	const n = 4
+	var fds []int // those of the dead, then those of their successors
+	for i := range 2 * n {
+		fd, err := s.join(a, 0, i%n, n, i%n+1, func() (int, error) { return openUDP(l, Options{}) }, func(int) {})
+		if err != nil {
+			t.Fatal(err)
+		}
+		l.Addr = localAddr(fd)
+		fds = append(fds, fd)
+	}
+	defer closeAll(fds[n:])
+	g := &s.groups[0]
+	b := make([]byte, 100)
+	for dead := range n {
+		if err := g.close(fds[dead], dead+1); err != nil {
+			t.Fatal(err)
+		}
+		for range 100 {
+			c := dial(t, l.Addr)
+			_, _ = c.Write([]byte("x"))
+			c.Close()
+		}
+		got := 0
+		for i, fd := range fds[dead+1:] {
+			for {
+				if _, _, err := unix.Recvfrom(fd, b, unix.MSG_DONTWAIT); err != nil {
+					break
+				}
+				if dead+1+i < n {
+					t.Fatalf("behind close %d, dead socket %d got a datagram", dead, dead+1+i)
+				}
+				got++
+			}
+		}
+		if got != 100 {
+			t.Errorf("%d of 100 datagrams came", got)
+		}
+		if err := g.steer(fds[n]); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
 func BenchmarkEcho(b *testing.B) {
 	_, to := start(b, &echo{}, "127.0.0.1:0", Options{})
 	u := dial(b, to)
