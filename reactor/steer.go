@@ -303,7 +303,7 @@ func (s *Steering) Drained(slot int) error {
 	return errors.Join(errs...)
 }
 
-// close closes fd, the oldest member of slot; steer follows.
+// close closes fd, the oldest member of slot; steer follows. Forks is held.
 func (g *group) close(fd, slot int) (err error) {
 	first := -1
 	for i, m := range g.Socks[:g.N] {
