@@ -303,8 +303,8 @@ func TestUpgradeConverts(t *testing.T) {
 		if err := os.WriteFile(mark, nil, 0o600); err != nil {
 			t.Fatal(err)
 		}
-		if _, err := srv.texts("kahea.upgrade", fails); err == nil || !strings.Contains(err.Error(), "told to fail") {
-			t.Fatalf("%v, want that it was told to fail", err)
+		if _, err := srv.texts("kahea.upgrade", fails); err == nil || !strings.Contains(err.Error(), " goes on") { // a child's death may be seen before its reason
+			t.Fatalf("%v, want that the old one goes on", err)
 		}
 		if err := os.Remove(mark); err != nil {
 			t.Error(err)
