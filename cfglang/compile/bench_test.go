@@ -71,4 +71,3 @@ func BenchmarkStatements(b *testing.B) {
 		})
 	}
 }
-
