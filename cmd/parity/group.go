@@ -72,8 +72,15 @@ func parseGroup(name, text, host string, port int) (*group, error) {
 			g.Ports[n] = port // the same port over TCP
 		}
 	}
-	section, from := "", 0
+	section, from, scripts := "", 0, ""
 	var lines []string
+	add := func(name string, steps []step) error {
+		if slices.ContainsFunc(g.Cases, func(o *testCase) bool { return o.Name == name }) {
+			return fmt.Errorf("line %d: case %s is there twice", from, name)
+		}
+		g.Cases = append(g.Cases, &testCase{Group: g, Name: name, Steps: steps})
+		return nil
+	}
 	end := func(line int) error {
 		body := lines
 		lines = nil
@@ -84,18 +91,20 @@ func parseGroup(name, text, host string, port int) (*group, error) {
 		case section == "args":
 			g.Args = strings.Fields(strings.Join(body, " "))
 		case word == "case" && rest != "":
-			c := &testCase{Group: g, Name: rest}
-			if slices.ContainsFunc(g.Cases, func(o *testCase) bool { return o.Name == rest }) {
-				return fmt.Errorf("line %d: case %s is there twice", from, rest)
-			}
 			steps, err := parseSteps(body, from+1)
 			if err != nil {
 				return err
 			}
-			c.Steps = steps
-			g.Cases = append(g.Cases, c)
+			return add(rest, steps)
+		case word == "script" && rest != "":
+			s, err := parseScript(rest, body, from+1)
+			if err != nil {
+				return err
+			}
+			scripts += s.Route
+			return add(rest, s.Steps)
 		default:
-			return fmt.Errorf("line %d: section %q: want config, args or case NAME", from, section)
+			return fmt.Errorf("line %d: section %q: want config, args, case NAME or script NAME", from, section)
 		}
 		return nil
 	}
@@ -114,6 +123,12 @@ func parseGroup(name, text, host string, port int) (*group, error) {
 	}
 	if err := end(n); err != nil {
 		return nil, err
+	}
+	if scripts != "" {
+		if !strings.Contains(g.Config, "{SCRIPTS}") {
+			return nil, fmt.Errorf("script cases, but config without {SCRIPTS}")
+		}
+		g.Config = strings.ReplaceAll(g.Config, "{SCRIPTS}", runScript) + showValue + scripts
 	}
 	if !strings.Contains(g.Config, "{PROBE}") {
 		return nil, fmt.Errorf("config without {PROBE}")

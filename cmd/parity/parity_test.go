@@ -107,7 +107,9 @@ func TestParseGroup(t *testing.T) {
 		{"no probe", "-- config --\n-- case a --\nquiet\n", "without {PROBE}"},
 		{"no cases", config, "no cases"},
 		{"twice", config + "-- case a --\n-- case a --\n", "there twice"},
-		{"section", config + "-- what --\n", "want config, args or case NAME"},
+		{"section", config + "-- what --\n", "want config, args, case NAME or script NAME"},
+		{"script without its place", config + "-- script a --\n? $rU\n", "without {SCRIPTS}"},
+		{"script twice", config + "{SCRIPTS}\n-- script a --\n? $rU\n-- script a --\n", "there twice"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			_, err := parseGroup("g", c.text, "127.0.0.1", 21000)
@@ -202,5 +204,25 @@ func TestDialog(t *testing.T) {
 	}
 	if got := strings.Join(uasDialog(&m, "t").routes, " "); got != `<sip:1;lr> <sip:2;x="a,b";lr> <sip:3;lr>` {
 		t.Errorf("routes of the callee: %s", got)
+	}
+}
+
+// TestParseScript asserts what the servers run and what is sent for a case that is written as script.
+func TestParseScript(t *testing.T) {
+	g, err := parseGroup("g", "-- config --\n{PROBE}\n{SCRIPTS}\n-- script x --\n$var(a) = 1;\n? $var(a)\nB > INVITE sip:b@{S}\n  To: sip:x\nwait B 200\n-- script y --\n? 1\n", "127.0.0.1", 21000)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{`is_present_hf("X-Case")`, `route["parity-show"] {`, "route[\"x\"] {\n\t$var(a) = 1;\n\t$vn(r) = $var(a); route(\"parity-show\");\n\treturn;\n}\n", `route["y"] {`} {
+		if !strings.Contains(g.Config, want) {
+			t.Errorf("config without %q:\n%s", want, g.Config)
+		}
+	}
+	x, y := g.Cases[0].Steps, g.Cases[1].Steps
+	if len(x) != 2 || x[0].Method != "INVITE" || x[0].Edits[1] != (edit{op: '=', name: "X-Case", value: "x"}) || x[1].Want != "200" {
+		t.Errorf("steps of x: %+v", x)
+	}
+	if len(y) != 2 || y[0].Method != "OPTIONS" || y[0].Edits[0].value != "y" || y[1].Verb != wait || y[1].Peer != "A" {
+		t.Errorf("steps of y: %+v", y)
 	}
 }

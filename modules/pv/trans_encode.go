@@ -1,6 +1,7 @@
 package pv
 
 import (
+	"bytes"
 	"crypto/md5"
 	"crypto/sha1"
 	"crypto/sha256"
@@ -34,16 +35,17 @@ func encodeTrans() map[string]binder {
 			return route.Str(hex.AppendEncode(c.Scratch.Alloc(2 * len(b))[:0], b))
 		}),
 		"decode.hexa": onText(func(c *route.Ctx, b []byte) route.Value {
+			b = b[:len(b)&^1] // half an octet at the end is dropped
 			return decoded(hex.AppendDecode(c.Scratch.Alloc(len(b) / 2)[:0], b))
 		}),
 		"encode.7bit":   onText(func(c *route.Ctx, b []byte) route.Value { return route.Str(pack7(c, b)) }),
 		"decode.7bit":   onText(unpack7),
 		"encode.base58": onText(func(c *route.Ctx, b []byte) route.Value { return route.Str(c.Scratch.Copy(base58(b))) }),
 		"decode.base58": onText(unbase58),
-		"encode.base64": toBase64(base64.StdEncoding), "decode.base64": fromBase64(base64.StdEncoding),
-		"encode.base64t": toBase64(base64.RawStdEncoding), "decode.base64t": fromBase64(base64.RawStdEncoding),
-		"encode.base64url": toBase64(base64.URLEncoding), "decode.base64url": fromBase64(base64.URLEncoding),
-		"encode.base64urlt": toBase64(base64.RawURLEncoding), "decode.base64urlt": fromBase64(base64.RawURLEncoding),
+		"encode.base64": toBase64(base64.StdEncoding), "decode.base64": fromBase64(base64.StdEncoding, false),
+		"encode.base64t": toBase64(base64.RawStdEncoding), "decode.base64t": fromBase64(base64.RawStdEncoding, true),
+		"encode.base64url": toBase64(base64.URLEncoding), "decode.base64url": fromBase64(base64.RawURLEncoding, true),
+		"encode.base64urlt": toBase64(base64.RawURLEncoding), "decode.base64urlt": fromBase64(base64.RawURLEncoding, true),
 
 		"escape.common":   onText(escapeCommon),
 		"unescape.common": onText(unescapeCommon),
@@ -209,8 +211,14 @@ func toBase64(e *base64.Encoding) binder {
 	})
 }
 
-func fromBase64(e *base64.Encoding) binder {
+// fromBase64 decodes; with loose the filling '=' may be there or not, and the URL alphabets fail for an empty text.
+func fromBase64(e *base64.Encoding, loose bool) binder {
 	return onText(func(c *route.Ctx, b []byte) route.Value {
+		if loose {
+			if b = bytes.TrimRight(b, "="); len(b) == 0 && e == base64.RawURLEncoding {
+				return failed
+			}
+		}
 		return decoded(e.AppendDecode(c.Scratch.Alloc(e.DecodedLen(len(b)))[:0], b))
 	})
 }

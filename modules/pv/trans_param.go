@@ -76,7 +76,7 @@ func bindParam(f func(l *paramList, name []byte, n int) route.Value, byName, byI
 			}
 			n, ok := index.eval(c)
 			l := paramList{b: v.Text(c), delim: delim}
-			if !ok || !l.valid() {
+			if !ok || len(l.b) == 0 || !l.valid() {
 				return failed
 			}
 			return f(&l, want, n)
@@ -90,17 +90,23 @@ type paramList struct {
 	delim       byte
 	rest        []byte
 	name, value []byte
+	more        bool // a parameter was read, so rest begins with a delimiter
 	bad         bool
 }
 
+// rewind goes back to the first parameter.
+func (l *paramList) rewind() { l.rest, l.more = l.b, false }
+
 func (l *paramList) next() bool {
+	l.name, l.value = nil, nil
 	b := trimLeft(l.rest)
-	for len(b) > 0 && b[0] == l.delim {
-		b = trimLeft(b[1:])
+	if l.more && len(b) > 0 {
+		b = trimLeft(b[1:]) // the delimiter
 	}
 	if len(b) == 0 {
 		return false
 	}
+	l.more = true
 	i := 0
 	for i < len(b) && b[i] != '=' && b[i] != l.delim {
 		i++
@@ -121,7 +127,10 @@ func (l *paramList) next() bool {
 			for i < len(b) && b[i] != l.delim && !isWS(b[i]) {
 				i++
 			}
-			l.value = b[:i]
+			if l.value = b[:i]; i == 0 && len(b) > 0 {
+				l.bad = true // x=;y
+				return false
+			}
 		}
 		if r := trimLeft(b[i:]); len(r) > 0 && r[0] != l.delim {
 			l.bad = true
@@ -136,11 +145,11 @@ func (l *paramList) next() bool {
 
 // valid reads the whole list once, as Kamailio does: something wrong anywhere spoils all of it.
 func (l *paramList) valid() bool {
-	l.rest = l.b
+	l.rewind()
 	for l.next() {
 	}
-	l.rest = l.b
-	return !l.bad
+	l.rewind()
+	return !l.bad && (len(l.b) == 0 || !isWS(l.b[0]))
 }
 
 func (l *paramList) count() (n int) {
@@ -150,19 +159,23 @@ func (l *paramList) count() (n int) {
 	return n
 }
 
+// find leaves the last parameter of a name, in any case, in value (nil: there is none).
 func (l *paramList) find(name []byte) bool {
+	var value []byte
+	found := false
 	for l.next() {
 		if bytes.EqualFold(l.name, name) {
-			return true
+			value, found = l.value, true
 		}
 	}
-	return false
+	l.value = value
+	return found
 }
 
 func (l *paramList) at(n int) bool {
 	if n < 0 {
 		n += l.count()
-		l.rest = l.b
+		l.rewind()
 		if n < 0 {
 			return false
 		}

@@ -118,9 +118,16 @@ func stringTrans() map[string]binder {
 	return m
 }
 
-// decimal reads an optional sign and digits, nothing else.
+// decimal reads an optional sign and digits, nothing else; without digits it is 0.
 func decimal(b []byte) (int64, bool) {
-	if len(b) == 0 || len(b) > 2 && b[0] == '0' && b[1]|0x20 == 'x' {
+	digits := b
+	if len(b) > 0 && (b[0] == '-' || b[0] == '+') {
+		digits = b[1:]
+	}
+	switch {
+	case len(digits) == 0:
+		return 0, true
+	case len(digits) > 2 && digits[0] == '0' && digits[1]|0x20 == 'x':
 		return 0, false
 	}
 	return route.ParseInt(b)

@@ -42,13 +42,13 @@ func uriTrans() map[string]binder {
 		"r2":        uriSpan(func(u *sipparse.URI) sipparse.Span { return u.R2 }),
 		"scheme":    uriSpan(func(u *sipparse.URI) sipparse.Span { return u.SchemeText }),
 		"port": onURI(func(_ *route.Ctx, u *sipparse.URI, b []byte) route.Value {
-			return route.StrInt(u.PortText.In(b), int64(u.Port))
+			return route.IntStr(int64(u.Port), u.PortText.In(b))
 		}),
 		"param":   bindURIParam,
 		"rmparam": bindURIRmParam,
 		"tosocket": onURI(func(c *route.Ctx, u *sipparse.URI, b []byte) route.Value {
 			if u.Proto == sipparse.ProtoNone || u.Host.Empty() {
-				return failed
+				return route.Str(empty) // without a transport there is no socket
 			}
 			d := c.Scratch.Tail(len(b) + 16)
 			d = append(d, u.Proto.String()...)
@@ -102,12 +102,15 @@ func bindURIParam(a *route.TransArgs) (step, error) {
 		if sipparse.ParseURI(b, &u) != sipparse.OK {
 			return failed
 		}
-		for it := sipparse.Params(u.Params.In(b)); it.Next(); {
-			if bytes.EqualFold(it.Name, name) {
-				return route.Str(unwrap(it.Value, `""`))
-			}
+		if u.Params.Empty() {
+			return route.Str(empty)
 		}
-		return route.Str(empty)
+		l := paramList{b: u.Params.In(b), delim: ';'}
+		if !l.valid() {
+			return failed
+		}
+		l.find(name)
+		return route.Str(l.value)
 	}, nil
 }
 
@@ -146,15 +149,25 @@ func bindURIRmParam(a *route.TransArgs) (step, error) {
 // aliasTrans packs where a URI points into host~port~proto, and back.
 func aliasTrans() map[string]binder {
 	return map[string]binder{
-		"encode": onURI(func(c *route.Ctx, u *sipparse.URI, b []byte) route.Value {
-			p := u.Proto
-			if p == sipparse.ProtoNone {
+		"encode": onText(func(c *route.Ctx, b []byte) route.Value {
+			var u sipparse.URI
+			switch {
+			case len(b) == 0:
+				return failed
+			case sipparse.ParseURI(b, &u) != sipparse.OK:
+				return route.Str(empty)
+			}
+			p, port := u.Proto, uint64(5060)
+			switch p {
+			case sipparse.ProtoNone:
 				p = sipparse.UDP
+			case sipparse.TLS:
+				port = 5061
 			}
 			d := c.Scratch.Tail(len(b) + 16)
 			d = append(append(d, u.Host.In(b)...), '~')
 			if u.PortText.Empty() {
-				d = strconv.AppendUint(d, uint64(route.DefaultPort(u)), 10)
+				d = strconv.AppendUint(d, port, 10)
 			} else {
 				d = append(d, u.PortText.In(b)...)
 			}
@@ -163,8 +176,11 @@ func aliasTrans() map[string]binder {
 		"decode": onText(func(c *route.Ctx, b []byte) route.Value {
 			i := bytes.IndexByte(b, '~')
 			j := bytes.LastIndexByte(b, '~')
-			if i < 0 || i == j || j+2 != len(b) || b[j+1] < '1' || b[j+1] > '6' {
+			if i < 0 || i == j {
 				return failed
+			}
+			if j+2 != len(b) || b[j+1] < '1' || b[j+1] > '6' {
+				return route.Str(empty)
 			}
 			d := c.Scratch.Tail(len(b) + 32)
 			d = append(append(d, "sip:"...), b[:i]...)
@@ -188,17 +204,24 @@ func onAddr(parse func(b []byte, n *sipparse.NameAddr) sipparse.Err, f func(c *r
 	})
 }
 
+// parseAddr takes the body of From or To, which has a URI.
 func parseAddr(b []byte, n *sipparse.NameAddr) sipparse.Err {
-	return sipparse.ParseNameAddr(b, sipparse.Span{Len: uint32(len(b))}, n)
+	e := sipparse.ParseNameAddr(b, sipparse.Span{Len: uint32(len(b))}, n)
+	if e == sipparse.OK && (n.URI.Empty() || bytes.Equal(n.URI.In(b), star)) {
+		return sipparse.ErrURI
+	}
+	return e
 }
 
-// parseNameaddr takes a URI without < > as a whole, parameters included.
+var star = []byte("*")
+
+// parseNameaddr takes a URI without < > as a whole, parameters included; a quote that nobody closes hides the rest.
 func parseNameaddr(b []byte, n *sipparse.NameAddr) sipparse.Err {
-	if bytes.IndexByte(b, '<') < 0 {
+	if q := bytes.IndexByte(b, '"'); bytes.IndexByte(b, '<') < 0 || q >= 0 && bytes.IndexByte(b[q+1:], '"') < 0 && q < bytes.IndexByte(b, '<') {
 		*n = sipparse.NameAddr{URI: sipparse.Span{Len: uint32(len(b))}}
 		return sipparse.OK
 	}
-	return parseAddr(b, n)
+	return sipparse.ParseNameAddr(b, sipparse.Span{Len: uint32(len(b))}, n)
 }
 
 func nameaddrTrans() map[string]binder {
@@ -266,13 +289,17 @@ func countLines(b []byte) (n int) {
 
 func lineTrans() map[string]binder {
 	return map[string]binder{
-		"count": onText(func(_ *route.Ctx, b []byte) route.Value {
+		"count": onText(func(c *route.Ctx, b []byte) route.Value {
 			if len(b) == 0 {
 				return failed
 			}
-			return route.Int(int64(countLines(b)))
+			n := int64(countLines(b))
+			return route.StrInt(c.Scratch.Int(n), n)
 		}),
 		"at": withInt(func(_ *route.Ctx, b []byte, n int) route.Value {
+			if len(b) == 0 {
+				return failed
+			}
 			if n < 0 {
 				n += countLines(b)
 				if n < 0 {
@@ -290,6 +317,9 @@ func lineTrans() map[string]binder {
 			return route.Str(empty)
 		}),
 		"sw": withText(func(_ *route.Ctx, b, p []byte) route.Value {
+			if len(b) == 0 {
+				return failed
+			}
 			for len(b) > 0 {
 				var l []byte
 				l, b = cutLine(b)

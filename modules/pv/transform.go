@@ -110,11 +110,10 @@ func (p *intParam) eval(c *route.Ctx) (int, bool) {
 		return p.n, true
 	}
 	v := p.pv.Get(c)
-	if v.IsNull() {
+	if v.IsNull() || v.Flags&route.FlagInt == 0 { // a text of digits is no number here, as in Kamailio
 		return 0, false
 	}
-	n, ok := v.Number()
-	return int(n), ok
+	return int(v.Int), true
 }
 
 // char is a parameter that is one character, with the escapes \n \r \t \s \\.
