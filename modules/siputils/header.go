@@ -22,7 +22,7 @@ func isSupported(c *route.Ctx, a *route.Args) bool {
 
 var comma = []byte(",")
 
-// dateCheck: -1 there is no Date or it is no date, -2 it is too far away.
+// dateCheck: -1 there is no Date or it is no date, -2 it is too long ago.
 func dateCheck(c *route.Ctx, a *route.Args) int {
 	n, ok := a.Int(c, 0)
 	h := c.Msg.First(sipparse.HdrDate)
@@ -33,8 +33,7 @@ func dateCheck(c *route.Ctx, a *route.Args) int {
 	if err != nil {
 		return -1
 	}
-	d := c.P.Host.Now()/int64(time.Second) - t.Unix()
-	if d > n || d < -n {
+	if c.P.Host.Now()/int64(time.Second)-t.Unix() > n { // a Date that is yet to come is as good, as in Kamailio
 		return -2
 	}
 	return 1

@@ -7,6 +7,7 @@ import (
 	_ "kahea/modules/pv"
 	_ "kahea/modules/siputils"
 	_ "kahea/modules/sl"
+	_ "kahea/modules/textopsx"
 	_ "kahea/modules/xlog"
 )
 

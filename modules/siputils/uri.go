@@ -2,6 +2,7 @@ package siputils
 
 import (
 	"bytes"
+	"slices"
 
 	"kahea/cfglang/log"
 	"kahea/cfglang/route"
@@ -39,7 +40,7 @@ func uriParamAny(c *route.Ctx, a *route.Args) int {
 
 func getURIParam(c *route.Ctx, a *route.Args) int {
 	name, ok := a.Str(c, 0)
-	val, _, found := findParam(c, name, bytes.EqualFold)
+	val, _, found := findParam(c, name, bytes.Equal)
 	if !ok || !found {
 		return -1
 	}
@@ -105,7 +106,33 @@ func rmURIParam(c *route.Ctx, a *route.Args) int {
 }
 
 // tel2sip takes a tel URI, a host and a variable; what is no tel URI is left alone (2).
-func tel2sip(c *route.Ctx, a *route.Args) int {
+func tel2sip(c *route.Ctx, a *route.Args) int { return telToSIP(c, a, func([][]byte) {}) }
+
+func tel2sip2(c *route.Ctx, a *route.Args) int {
+	return telToSIP(c, a, func(params [][]byte) { slices.SortStableFunc(params, byTelParam) })
+}
+
+// byTelParam: isub and ext first, then phone-context, the others by name (RFC 3261 19.1.6, RFC 3966 3).
+func byTelParam(a, b []byte) int {
+	rank := func(p []byte) int {
+		n, _, _ := bytes.Cut(p, []byte("="))
+		switch string(n) {
+		case "isub":
+			return 0
+		case "ext":
+			return 1
+		case "phone-context":
+			return 2
+		}
+		return 3
+	}
+	if d := rank(a) - rank(b); d != 0 {
+		return d
+	}
+	return bytes.Compare(a, b)
+}
+
+func telToSIP(c *route.Ctx, a *route.Args, order func(params [][]byte)) int {
 	tel, ok1 := a.Str(c, 0)
 	host, ok2 := a.Str(c, 1)
 	if !ok1 || !ok2 {
@@ -114,22 +141,39 @@ func tel2sip(c *route.Ctx, a *route.Args) int {
 	if len(tel) < 4 || !bytes.EqualFold(tel[:4], []byte("tel:")) {
 		return 2
 	}
+	number, params, _ := bytes.Cut(tel[4:], semicolon)
 	d := c.Scratch.Tail(len(tel) + len(host) + 16)
 	d = append(d, "sip:"...)
-	inParams := false
-	for _, ch := range tel[4:] {
-		switch {
-		case ch == ';':
-			inParams = true
-		case !inParams && (ch == '-' || ch == '.' || ch == '(' || ch == ')'):
+	for _, ch := range number {
+		switch ch {
+		case '-', '.', '(', ')':
 			continue // visual separators
-		case ch >= 'A' && ch <= 'Z':
-			ch += 'a' - 'A'
 		}
-		d = append(d, ch)
+		d = append(d, lower(ch))
+	}
+	var room [16][]byte
+	list := room[:0]
+	for len(params) > 0 {
+		var p []byte
+		p, params, _ = bytes.Cut(params, semicolon)
+		list = append(list, p)
+	}
+	order(list)
+	for _, p := range list {
+		d = append(d, ';')
+		for _, ch := range p {
+			d = append(d, lower(ch))
+		}
 	}
 	d = append(append(append(d, '@'), host...), ";user=phone"...)
 	return set(c, a.PV(2), c.Scratch.Keep(d))
+}
+
+func lower(ch byte) byte {
+	if ch >= 'A' && ch <= 'Z' {
+		ch += 'a' - 'A'
+	}
+	return ch
 }
 
 // cmpArgs parses both arguments and compares them; -2 when one is no URI.
@@ -172,16 +216,21 @@ func sameAOR(u, v *sipparse.URI, b, d []byte) bool {
 	return bytes.Equal(u.User.In(b), v.User.In(d)) && port(u) == port(v) && bytes.EqualFold(u.Host.In(b), v.Host.In(d))
 }
 
-func cmpHdrName(c *route.Ctx, a *route.Args) bool {
+// cmpHdrName: -2 when two unknown names differ, or one is empty; as in Kamailio.
+func cmpHdrName(c *route.Ctx, a *route.Args) int {
 	b, ok1 := a.Str(c, 0)
 	d, ok2 := a.Str(c, 1)
 	if !ok1 || !ok2 || len(b) == 0 || len(d) == 0 {
-		return false
+		return -2
 	}
-	if t := sipparse.LookupHdr(b); t != sipparse.HdrOther {
-		return t == sipparse.LookupHdr(d)
+	t, u := sipparse.LookupHdr(b), sipparse.LookupHdr(d)
+	switch {
+	case t != u:
+		return -1
+	case t != sipparse.HdrOther || bytes.EqualFold(b, d):
+		return 1
 	}
-	return bytes.EqualFold(b, d)
+	return -2
 }
 
 func setURIUser(c *route.Ctx, a *route.Args) int {
@@ -190,12 +239,19 @@ func setURIUser(c *route.Ctx, a *route.Args) int {
 		if len(val) > 0 {
 			dst = append(append(dst, val...), '@')
 		}
-		return append(dst, b[u.Host.Off:]...)
+		rest := b[u.SchemeText.End()+1:] // of a tel URI, as in Kamailio
+		if !u.Host.Empty() {
+			rest = b[u.Host.Off:]
+		}
+		return append(dst, rest...)
 	})
 }
 
 func setURIHost(c *route.Ctx, a *route.Args) int {
 	return setURI(c, a, func(dst []byte, u *sipparse.URI, b, val []byte) []byte {
+		if u.Host.Empty() {
+			return append(dst, b...)
+		}
 		dst = append(append(dst, b[:u.Host.Off]...), val...)
 		return append(dst, b[u.Host.End():]...)
 	})
@@ -209,7 +265,7 @@ func setURI(c *route.Ctx, a *route.Args, build func(dst []byte, u *sipparse.URI,
 	}
 	b := v.Text(c)
 	var u sipparse.URI
-	if sipparse.ParseURI(b, &u) != sipparse.OK || u.Host.Empty() {
+	if sipparse.ParseURI(b, &u) != sipparse.OK {
 		return -1
 	}
 	d := build(c.Scratch.Tail(len(b)+len(val)+8), &u, b, val)
