@@ -36,6 +36,30 @@ func hasBody(c *route.Ctx, a *route.Args) int {
 
 var sdp = []byte("application/sdp")
 
+func setBodyHex(c *route.Ctx, a *route.Args) int {
+	body, ctype, ok := bodyArgs(c, a)
+	if !ok {
+		return -1
+	}
+	if body, ok = fromHex(c, body); !ok {
+		c.Logf(log.Err, "textops", "set_body_hex: the body is not written in hexadecimal digits")
+		return -1
+	}
+	return replaceBody(c, body, ctype)
+}
+
+func setReplyBodyHex(c *route.Ctx, a *route.Args) int {
+	body, ctype, ok := bodyArgs(c, a)
+	if !ok {
+		return -1
+	}
+	if body, ok = fromHex(c, body); !ok {
+		c.Logf(log.Err, "textops", "set_reply_body_hex: the body is not written in hexadecimal digits")
+		return -1
+	}
+	return replaceReplyBody(c, body, ctype)
+}
+
 func bodyArgs(c *route.Ctx, a *route.Args) (body, ctype []byte, ok bool) {
 	body, ok1 := a.Str(c, 0)
 	ctype, ok2 := a.Str(c, 1)
@@ -51,6 +75,10 @@ func setBody(c *route.Ctx, a *route.Args) int {
 	if !ok {
 		return -1
 	}
+	return replaceBody(c, body, ctype)
+}
+
+func replaceBody(c *route.Ctx, body, ctype []byte) int {
 	for h := c.Msg.First(sipparse.HdrContentType); h != nil; h = c.Msg.NextOf(h) {
 		drop(c, h)
 	}
@@ -65,6 +93,10 @@ func setReplyBody(c *route.Ctx, a *route.Args) int {
 	if !ok {
 		return -1
 	}
+	return replaceReplyBody(c, body, ctype)
+}
+
+func replaceReplyBody(c *route.Ctx, body, ctype []byte) int {
 	c.Edits.AddReplyHeader(c.Scratch.Concat(contentType, ctype, crlf))
 	c.Edits.SetReplyBody(body, nil)
 	return 1

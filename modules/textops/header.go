@@ -209,6 +209,14 @@ func compileRemoveExp(_ route.Env, a *route.Args) (func(c *route.Ctx) int, error
 	return func(c *route.Ctx) int { return removeMatching(c, yes, no) }, nil
 }
 
+func removeExpPV(c *route.Ctx, a *route.Args) int {
+	yes, no := dynamicRE(c, a, 0), dynamicRE(c, a, 1)
+	if yes == nil || no == nil {
+		return -1
+	}
+	return removeMatching(c, yes, no)
+}
+
 // dynamicRE compiles an expression that a variable holds, for each use.
 func dynamicRE(c *route.Ctx, a *route.Args, i int) *regexp.Regexp {
 	b, ok := a.Str(c, i)
