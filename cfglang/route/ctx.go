@@ -80,7 +80,7 @@ type Ctx struct {
 	dest    Dest
 	SendBuf []byte
 	// Ext is a small place for the state of modules by number (Proc.Ext), for what lives as long as the message.
-	Ext [8]uint64
+	Ext [10]uint64
 
 	keep    func() (release func()) // called when the script waits for the first time
 	release func()
@@ -126,7 +126,7 @@ func (c *Ctx) reset() {
 	c.Armed, c.Times = [4]uint64{}, Times{}
 	c.Reply, c.ReplyCode = nil, 0
 	c.Send, c.SendBuf = nil, nil
-	c.Ext = [8]uint64{}
+	c.Ext = [10]uint64{}
 	c.keep, c.release, c.code = nil, nil, 0
 	c.wire, c.short, c.refused, c.waited, c.broken, c.after = false, false, false, false, false, false
 	c.listed, c.key, c.alike, c.saved = false, 0, nil, nil

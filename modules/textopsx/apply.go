@@ -1,6 +1,7 @@
 package textopsx
 
 import (
+	"errors"
 	"strconv"
 
 	"kahea/cfglang/log"
@@ -24,17 +25,7 @@ func applyChanges(c *route.Ctx, _ *route.Args) int {
 		c.Logf(log.Err, "textopsx", "msg_apply_changes: %v", e)
 		return -1
 	}
-	buf, old := c.Scratch.Copy(b), c.Msg.Buf
-	if buf == nil {
-		return -1
-	}
-	e = c.Msg.Parse(buf)
-	if e == sipparse.OK {
-		e = c.Msg.Mandatory()
-	}
-	if e != sipparse.OK {
-		c.Logf(log.Err, "textopsx", "msg_apply_changes: the edited message can not be parsed: %v", e)
-		c.Msg.Parse(old) // it could be parsed before
+	if !swap(c, "msg_apply_changes", b) {
 		return -1
 	}
 	hdrs := c.Scratch.Copy(c.Edits.ReplyHeaders())
@@ -51,6 +42,79 @@ func applyChanges(c *route.Ctx, _ *route.Args) int {
 	c.RevertURI() // the new one stands in the request line now
 	c.URIFresh = fresh
 	return 1
+}
+
+// swap makes a copy of b the message; when it can not be parsed, the message stays and false is returned.
+func swap(c *route.Ctx, who string, b []byte) bool {
+	buf, old := c.Scratch.Copy(b), c.Msg.Buf
+	if buf == nil {
+		return false
+	}
+	e := c.Msg.Parse(buf)
+	if e == sipparse.OK {
+		e = c.Msg.Mandatory()
+	}
+	if e != sipparse.OK {
+		c.Logf(log.Err, "textopsx", "%s: the new message can not be parsed: %v", who, e)
+		c.Msg.Parse(old) // it could be parsed before
+		return false
+	}
+	return true
+}
+
+// setBuffer is msg_set_buffer.
+func setBuffer(c *route.Ctx, a *route.Args) int {
+	b, ok := a.Str(c, 0)
+	if !ok || c.Trans != 0 && !c.Msg.Line.IsReply {
+		return -1
+	}
+	reply := c.Msg.Line.IsReply
+	old := c.Msg.Buf
+	if !swap(c, "msg_set_buffer", b) {
+		return -1
+	}
+	if c.Msg.Line.IsReply != reply {
+		c.Logf(log.Err, "textopsx", "msg_set_buffer: a request can not become a reply, nor a reply a request")
+		c.Msg.Parse(old)
+		return -1
+	}
+	c.Edits.Reset()
+	fresh := c.URIFresh
+	c.RevertURI()
+	c.URIFresh = fresh
+	return 1
+}
+
+var errChanged = errors.New("want the name of a route")
+
+// compileChanged makes msg_changed_route: the route runs on the message as it would leave; then message, edits and R-URI are what they were.
+func compileChanged(e route.Env, a *route.Args) (func(c *route.Ctx) int, error) {
+	name := string(a.At(0).Text)
+	if name == "" {
+		return nil, errChanged
+	}
+	ref := e.Route(route.InRequest, name)
+	return func(c *route.Ctx) int {
+		b, bad := edit.AppendChanged(c.P.Host.Buffer(), &c.Msg, &c.Edits, c.NewURI)
+		if bad != sipparse.OK {
+			c.Logf(log.Err, "textopsx", "msg_changed_route: %v", bad)
+			return -1
+		}
+		old, uri, fresh, ext := c.Msg.Buf, c.NewURI, c.URIFresh, c.Ext
+		if !swap(c, "msg_changed_route", b) {
+			return -1
+		}
+		var edits edit.List
+		edits.CopyFrom(&c.Edits)
+		c.Edits.Reset()
+		c.UseRURI(nil)
+		c.Call(ref.Route)
+		c.Msg.Parse(old)
+		c.Edits.CopyFrom(&edits)
+		c.UseRURI(uri)
+		c.URIFresh, c.Ext = fresh, ext
+		return 1
+	}, nil
 }
 
 func copyOrNil(c *route.Ctx, b []byte) []byte {

@@ -21,18 +21,21 @@ var (
 	errNoName = errors.New("a name is missing")
 )
 
-// place is the number of an iterator, by its name.
-func (m *mod) place(name string) (int, error) {
+// names are the names of walks of one kind; a name's index is its place in the message's words.
+type names []string
+
+// place is the number of a walk, by its name.
+func (l *names) place(name string) (int, error) {
 	if name == "" {
 		return 0, errNoName
 	}
-	i := slices.Index(m.iters, name)
+	i := slices.Index(*l, name)
 	if i < 0 {
-		if len(m.iters) == maxIters {
+		if len(*l) == maxIters {
 			return 0, errNames
 		}
-		i = len(m.iters)
-		m.iters = append(m.iters, name)
+		i = len(*l)
+		*l = append(*l, name)
 	}
 	return i, nil
 }
@@ -52,9 +55,10 @@ func current(c *route.Ctx, i int) *sipparse.Hdr {
 	return &c.Msg.Hdrs[n]
 }
 
-func (m *mod) iterator(f func(c *route.Ctx, i int, a *route.Args) int) func(e route.Env, a *route.Args) (func(c *route.Ctx) int, error) {
+// walk makes a function on the walk that its first argument names.
+func (l *names) walk(f func(c *route.Ctx, i int, a *route.Args) int) func(e route.Env, a *route.Args) (func(c *route.Ctx) int, error) {
 	return func(_ route.Env, a *route.Args) (func(c *route.Ctx) int, error) {
-		i, err := m.place(string(a.At(0).Text))
+		i, err := l.place(string(a.At(0).Text))
 		if err != nil {
 			return nil, err
 		}
@@ -118,7 +122,7 @@ func insertText(c *route.Ctx, i int, a *route.Args) int {
 
 func (m *mod) bindIter(body bool) func(route.Env, *route.VarRef) (route.Getter, route.Setter, error) {
 	return func(_ route.Env, r *route.VarRef) (route.Getter, route.Setter, error) {
-		i, err := m.place(r.Inner)
+		i, err := m.iters.place(r.Inner)
 		if err != nil {
 			return nil, nil, err
 		}
