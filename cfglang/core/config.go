@@ -61,6 +61,14 @@ type Config struct {
 	TCPCRLFPing    bool
 	TCPKeepalive   bool
 	MsgMaxSize     int
+	// DNS
+	RevDNS                                                 bool
+	DNSTryIPv6, DNSTryNAPTR, DNSSRVLB, DNSNAPTRIgnoreRFC   bool
+	DNSPrefUDP, DNSPrefTCP, DNSPrefTLS, DNSPrefSCTP        int
+	DNSRetrTime, DNSRetrNo, DNSServersNo, DNSSlowQuery     int // s, -, -, ms
+	DNSSearchList, DNSCacheInit, DNSUseCache, DNSCacheDrop bool
+	DNSCacheFlags, DNSNegTTL, DNSMinTTL, DNSMaxTTL         int // -, s, s, s
+	DNSCacheMem                                            int // KB
 	// SIP
 	ServerSignature bool
 	ServerHeader    string
@@ -95,6 +103,8 @@ func Defaults(version string) *Config {
 		SuspendMax: 10000, SuspendPolicy: "reply", UDPBatch: 32, CPUAffinity: "off",
 		ShmSize: 64,
 		Port:    5060, EnableSCTP: 2, AutoAliases: true, TOS: 16, MaxBuffer: 262144, MaxSndBuf: 262144,
+		DNSTryIPv6: true, DNSNAPTRIgnoreRFC: true, DNSPrefUDP: 30, DNSPrefTCP: 20, DNSPrefTLS: 10, DNSPrefSCTP: 20, DNSRetrTime: -1, DNSRetrNo: -1,
+		DNSServersNo: -1, DNSSearchList: true, DNSCacheInit: true, DNSUseCache: true, DNSNegTTL: 60, DNSMaxTTL: 1<<32 - 1, DNSCacheMem: 500,
 		TCPLifetime: 120, TCPMaxConns: 2048, TCPConnTimeout: 10, TCPSendTimeout: 10, TCPRdBuf: 16384, TCPConnWQMax: 32768, TCPWQMax: 10485760,
 		TCPCRLFPing: true, TCPKeepalive: true, MsgMaxSize: 32767,
 		ServerSignature: true, ServerHeader: "Server: kahea (" + version + ")", UserAgentHeader: "User-Agent: kahea (" + version + ")",

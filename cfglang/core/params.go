@@ -39,25 +39,22 @@ type Param struct {
 
 // Params is the table, bound to c. The checker, the command line, `cfg.get` and the documentation read it.
 func (c *Config) Params() []Param {
-	return slices.Concat(c.logParams(), c.processParams(), c.socketParams(), c.tcpParams(), c.sipParams(), voidParams())
+	return slices.Concat(c.logParams(), c.processParams(), c.socketParams(), c.tcpParams(), c.dnsParams(), c.sipParams(), voidParams())
 }
 
 // notYet are parameters of Kamailio that kahea does not have yet: an error of their own kind, so that nobody takes them for a slip of
 // the pen.
-var notYet = strings.Fields(`mhomed bind_ipv6_link_local ipv6_hex_style pmtu_discovery mcast mcast_loopback mcast_ttl udp_mtu udp_mtu_try_proto udp_accept_proxy dns rev_dns
-dns_rev_via uri_host_extra_chars hdr_name_extra_chars xavp_via_params xavp_via_fields xavp_via_reply_params tcp_accept_aliases tcp_accept_unique
+var notYet = strings.Fields(`mhomed bind_ipv6_link_local ipv6_hex_style pmtu_discovery mcast mcast_loopback mcast_ttl udp_mtu udp_mtu_try_proto udp_accept_proxy
+uri_host_extra_chars hdr_name_extra_chars xavp_via_params xavp_via_fields xavp_via_reply_params tcp_accept_aliases tcp_accept_unique
 tcp_connection_match tcp_source_ipv4 tcp_source_ipv6 tcp_defer_accept tcp_delayed_ack tcp_syncnt tcp_linger2 tcp_keepidle tcp_keepintvl tcp_keepcnt
 tcp_accept_haproxy tcp_accept_protocols tcp_accept_protos tcp_close_rst tcp_reuse_port tcp_wait_data tcp_script_mode tcp_listen_backlog
-tcp_msg_read_timeout tcp_msg_data_timeout tcp_check_timer tcp_accept_iplimit dns_try_ipv6 dns_try_naptr dns_srv_lb dns_srv_loadbalancing dns_udp_pref
-dns_tcp_pref dns_tls_pref dns_sctp_pref dns_retr_time dns_retr_no dns_servers_no dns_slow_query_ms dns_use_search_list dns_search_full_match
-dns_naptr_ignore_rfc dns_cache_init use_dns_cache dns_use_cache use_dns_failover dns_use_failover dns_cache_flags dns_cache_negative_ttl
-dns_cache_min_ttl dns_cache_max_ttl dns_cache_mem dns_cache_gc_interval dns_cache_del_nonexp dns_cache_delete_nonexpired dns_cache_rec_pref
-dst_blocklist_init use_dst_blocklist dst_blocklist_expire dst_blocklist_ttl dst_blocklist_mem dst_blocklist_gc_interval dst_blocklist_udp_imask
-dst_blocklist_tcp_imask dst_blocklist_tls_imask dst_blocklist_sctp_imask log_prefix_mode log_engine_type log_engine_data corelog core_log
-sip_parser_log_oneline latency_cfg_log latency_log latency_limit_cfg latency_limit_action latency_limit_db verbose_startup shm_force_alloc mlock_pages
-fork_delay modinit_delay real_time rt_prio rt_policy rt_timer1_prio rt_timer1_policy rt_timer2_prio rt_timer2_policy wait_worker1_mode
-wait_worker1_time wait_worker1_usleep http_reply_parse http_reply_hack msg_time msg_apply_changes_mode route_locks_size received_route_mode
-stats_name_separator rpc_exec_delta rpc_exec_locks rpc_exec_locks_mode`)
+tcp_msg_read_timeout tcp_msg_data_timeout tcp_check_timer tcp_accept_iplimit use_dns_failover dns_use_failover dst_blocklist_init use_dst_blocklist
+dst_blocklist_expire dst_blocklist_ttl dst_blocklist_mem dst_blocklist_gc_interval dst_blocklist_udp_imask dst_blocklist_tcp_imask
+dst_blocklist_tls_imask dst_blocklist_sctp_imask log_prefix_mode log_engine_type log_engine_data corelog core_log sip_parser_log_oneline
+latency_cfg_log latency_log latency_limit_cfg latency_limit_action latency_limit_db verbose_startup shm_force_alloc mlock_pages fork_delay
+modinit_delay real_time rt_prio rt_policy rt_timer1_prio rt_timer1_policy rt_timer2_prio rt_timer2_policy wait_worker1_mode wait_worker1_time
+wait_worker1_usleep http_reply_parse http_reply_hack msg_time msg_apply_changes_mode route_locks_size received_route_mode stats_name_separator
+rpc_exec_delta rpc_exec_locks rpc_exec_locks_mode`)
 
 // NotYet says whether name is a parameter of Kamailio that kahea does not have yet.
 func NotYet(name string) bool {

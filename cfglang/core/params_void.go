@@ -10,6 +10,10 @@ func voidParams() []Param {
 		return Param{Name: name, Aliases: aliases, Type: t, Str: new(string), Void: why, Doc: "changes nothing here: " + why}
 	}
 	return []Param{
+		n("dns", Number, "a name in a Via always gets a received parameter (RFC 3261 section 18.2.1); Kamailio asks DNS, but its comparison of addresses never matches"),
+		n("dns_search_full_match", Number, "an answer always has to be of the name that was asked for"),
+		n("dns_cache_gc_interval", Number, "answers that have run out leave when their room is needed"),
+		n("dns_cache_rec_pref", Number, "a new answer replaces the one before, which has run out"),
 		n("tls_port_no", Number, "TLS is not there: a tls listener fails at start"),
 		n("tls_max_connections", Number, "TLS is not there"),
 		n("tls_threads_mode", Number, "it works around a fault of libssl, which kahea does not use"),

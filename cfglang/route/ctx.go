@@ -86,16 +86,17 @@ type Ctx struct {
 	release func()
 	code    int // of the top block
 
-	wire    bool   // the message came in through Receive
-	short   bool   // there was no memory to keep the message in: its script can not wait
-	refused bool   // the script was to wait over the bound
-	broken  bool   // the script has panicked
-	after   bool   // AfterScript runs, or has run
-	waited  bool   // the script has waited, so Receive knows nothing of its end
-	listed  bool   // in Proc.waiting
-	key     uint64 // there; 0: not known yet
-	alike   *Ctx   // the next one with the same key
-	saved   *kept  // variables of the process, while the script waits
+	wire     bool   // the message came in through Receive
+	short    bool   // there was no memory to keep the message in: its script can not wait
+	refused  bool   // the script was to wait over the bound
+	broken   bool   // the script has panicked
+	after    bool   // AfterScript runs, or has run
+	viaNamed bool   // the host of the topmost Via is a name of the sender
+	waited   bool   // the script has waited, so Receive knows nothing of its end
+	listed   bool   // in Proc.waiting
+	key      uint64 // there; 0: not known yet
+	alike    *Ctx   // the next one with the same key
+	saved    *kept  // variables of the process, while the script waits
 
 	uri      sipparse.URI // parsed current R-URI
 	uriText  []byte
@@ -128,7 +129,7 @@ func (c *Ctx) reset() {
 	c.Send, c.SendBuf = nil, nil
 	c.Ext = [10]uint64{}
 	c.keep, c.release, c.code = nil, nil, 0
-	c.wire, c.short, c.refused, c.waited, c.broken, c.after = false, false, false, false, false, false
+	c.wire, c.short, c.refused, c.waited, c.broken, c.after, c.viaNamed = false, false, false, false, false, false, false
 	c.listed, c.key, c.alike, c.saved = false, 0, nil, nil
 	c.uriText, c.uriState = nil, 0
 	c.co, c.depth = nil, 0

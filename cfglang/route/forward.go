@@ -42,8 +42,9 @@ const DefaultError = "I'm terribly sorry, server error occurred"
 // Target is the host, port and transport that a request goes to before names are resolved.
 type Target struct {
 	Host  []byte
-	Port  uint16 // 0: default of the protocol
+	Port  uint16 // 0: SRV records, or the default of the protocol
 	Proto sipparse.Proto
+	Any   bool // the transport was not said: UDP, unless NAPTR records choose another
 }
 
 // URITarget reads where a SIP URI points: host, port, transport parameter, sips means TLS. A maddr parameter is not followed, as in Kamailio.
@@ -60,10 +61,10 @@ func URITarget(text []byte) (t Target, err error) {
 		return t, ErrBadURI
 	}
 	if t.Proto == sipparse.ProtoNone {
-		t.Proto = sipparse.UDP
+		t.Proto, t.Any = sipparse.UDP, true
 	}
 	if u.Scheme == sipparse.SchemeSIPS && t.Proto != sipparse.WS && t.Proto != sipparse.WSS {
-		t.Proto = sipparse.TLS
+		t.Proto, t.Any = sipparse.TLS, false
 	}
 	return t, nil
 }
@@ -80,47 +81,45 @@ func (c *Ctx) NextHop() (Target, error) {
 // forced is the send socket that was asked for, nil if none.
 func (c *Ctx) Resolve(t Target, forced *Socket) (d Dest, err error) {
 	d.Proto = t.Proto
-	port := t.Port
-	if port == 0 {
-		port = 5060
-		if t.Proto == sipparse.TLS || t.Proto == sipparse.WSS {
-			port = 5061
+	if ip, ok := ParseAddr(t.Host); ok {
+		port := t.Port
+		if port == 0 {
+			port = 5060
+			if t.Proto == sipparse.TLS || t.Proto == sipparse.WSS {
+				port = 5061
+			}
 		}
-	}
-	ip, ok := ParseAddr(t.Host)
-	if !ok {
-		if ip, err = c.resolveName(t.Host); err != nil {
+		d.Addr = netip.AddrPortFrom(ip, port)
+	} else {
+		p, err := c.locate(Name{Host: t.Host, Port: t.Port, Proto: t.Proto, Any: t.Any, V4: c.P.Net.has(t.Proto, false), V6: c.P.Net.has(t.Proto, true)})
+		if err != nil {
 			return d, err
 		}
+		d.Addr, d.Proto = p.Addr, p.Proto
 	}
-	d.Addr = netip.AddrPortFrom(ip, port)
-	if d.Sock = c.P.Net.SendSocket(t.Proto, ip, forced, c.Recv.Sock); d.Sock == nil {
+	if d.Sock = c.P.Net.SendSocket(d.Proto, d.Addr.Addr(), forced, c.Recv.Sock); d.Sock == nil {
 		return d, ErrNoSocket
 	}
 	return d, nil
 }
 
-// resolveName asks for IPv4, then IPv6 when there is a socket for it.
-func (c *Ctx) resolveName(host []byte) (netip.Addr, error) {
-	for _, v6 := range [2]bool{false, true} {
-		if v6 && !c.P.Net.hasV6() {
-			continue
-		}
-		ip, ok, lookup := c.P.Host.Resolve(host, v6)
-		if !ok && lookup != nil {
-			var err error
-			ok = c.Await(func() { ip, err = lookup() }) && err == nil
-		}
-		if ok && ip.IsValid() {
-			return ip, nil
-		}
+// locate looks a name up.
+func (c *Ctx) locate(n Name) (Place, error) {
+	p, ok, lookup := c.P.Host.Resolve(n)
+	if !ok && lookup != nil {
+		var err error
+		ok = c.Await(func() { p, err = lookup() }) && err == nil
 	}
-	return netip.Addr{}, ErrResolve
+	if !ok || !p.Addr.IsValid() {
+		return Place{}, ErrResolve
+	}
+	return p, nil
 }
 
-func (n *Net) hasV6() bool {
+// has says whether there is a socket of a protocol and family.
+func (n *Net) has(p sipparse.Proto, v6 bool) bool {
 	for _, s := range n.Sockets {
-		if s.Addr.Addr().Is6() {
+		if s.Proto == p && s.Addr.Addr().Is6() == v6 {
 			return true
 		}
 	}
@@ -154,7 +153,7 @@ func (c *Ctx) Via(d *Dest, branch []byte) edit.ViaOpts {
 
 // Received is what goes into the sender's Via.
 func (c *Ctx) Received() edit.Received {
-	return edit.Received{Src: c.Recv.Src, ForceRPort: c.ForceRPort || c.P.Par.ForceRPort}
+	return edit.Received{Src: c.Recv.Src, ForceRPort: c.ForceRPort || c.P.Par.ForceRPort, Named: c.viaNamed}
 }
 
 // CLenOf is the Content-Length rule of a protocol.

@@ -23,6 +23,21 @@ type Dest struct {
 	Flags SendFlags
 }
 
+// Name is what Host.Resolve looks up.
+type Name struct {
+	Host   []byte         // valid during the call
+	Port   uint16         // 0: was not said, so that SRV records count
+	Proto  sipparse.Proto // the transport
+	Any    bool           // was not said: NAPTR records may choose
+	V4, V6 bool           // families that there are sockets for
+}
+
+// Place is where a name leads.
+type Place struct {
+	Addr  netip.AddrPort
+	Proto sipparse.Proto
+}
+
 // Host is the process around the engine. All methods are called on the loop.
 type Host interface {
 	// Buffer is an empty buffer (cap 65535 at least) to build one message in; it is valid until the next Send or Buffer.
@@ -32,9 +47,11 @@ type Host interface {
 	Send(d Dest, b []byte) error
 	// Await runs wait on another goroutine and then done on the loop.
 	Await(wait func(), done func())
-	// Resolve says what is known of host (hosts file, cache): known with an address that is not valid means that there is none. When it is not
+	// Resolve says where a name leads (RFC 3263) as far as that is known (hosts file, cache): known with an address that is not valid means nowhere. When it is not
 	// known, lookup asks and has to be awaited.
-	Resolve(host []byte, v6 bool) (addr netip.Addr, known bool, lookup func() (netip.Addr, error))
+	Resolve(n Name) (p Place, known bool, lookup func() (Place, error))
+	// HasName asks whether host is one of the names that addr has (rev_dns). It waits, so it runs in Await.
+	HasName(addr netip.Addr, host string) bool
 	// AddAlias makes a TCP connection reachable at its peer's address with another port too.
 	AddAlias(conn uint32, port uint16) error
 	// CloseConn closes a TCP connection when what was sent over it so far is written.

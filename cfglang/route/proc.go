@@ -82,6 +82,7 @@ type Params struct {
 	LogPrefix       *Format
 	OnSendReply     bool
 	ServerID        int
+	RevDNS          bool // rev_dns
 	Phone2Tel       bool
 	Refusal         Refusal
 }

@@ -91,6 +91,12 @@ func (p *Proc) run(c *Ctx) {
 
 func (p *Proc) request(c *Ctx) {
 	p.countRequest(c.Msg.Line.Method)
+	if p.Par.RevDNS && c.wire {
+		c.nameVia()
+		if c.Flow != 0 || c.refused {
+			return
+		}
+	}
 	for _, f := range p.OnRequest {
 		if !f(c) {
 			p.Count(p.Stat.DropRequests)
@@ -181,4 +187,22 @@ func (p *Proc) RunFaked(prepare func(c *Ctx), body func(c *Ctx)) {
 	c := p.Get()
 	prepare(c)
 	p.Runner.Run(c, body, p.done)
+}
+
+// nameVia looks up whether the host of the topmost Via is a name that the sender's address has, and then no received parameter is added (rev_dns). It is done
+// before the script, because what needs the answer later may hold locks.
+func (c *Ctx) nameVia() {
+	v, e := c.Msg.Via1()
+	if e != sipparse.OK || v.HasRPort || !v.RecvAt.Empty() {
+		return // it gets one anyway
+	}
+	host := c.Msg.Bytes(v.Host)
+	if _, isAddr := ParseAddr(host); isAddr {
+		return
+	}
+	name, src := string(host), c.Recv.Src.Addr()
+	var same bool
+	if c.Await(func() { same = c.P.Host.HasName(src, name) }) {
+		c.viaNamed = same
+	}
 }

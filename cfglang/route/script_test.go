@@ -25,9 +25,8 @@ func (l *loop) Ticks() uint64                 { return 0 }
 func (l *loop) Await(wait func(), done func()) {
 	l.waiting = append(l.waiting, func() { wait(); done() })
 }
-func (l *loop) Resolve([]byte, bool) (netip.Addr, bool, func() (netip.Addr, error)) {
-	return netip.Addr{}, false, nil
-}
+func (l *loop) Resolve(Name) (Place, bool, func() (Place, error)) { return Place{}, false, nil }
+func (l *loop) HasName(netip.Addr, string) bool                   { return false }
 
 type heap struct{}
 

@@ -44,9 +44,11 @@ func (b *bench) AddAlias(uint32, uint16) error { return nil }
 func (b *bench) Now() int64                    { return b.now }
 func (b *bench) Ticks() uint64                 { return b.ticks }
 
-func (b *bench) Resolve([]byte, bool) (netip.Addr, bool, func() (netip.Addr, error)) {
-	return netip.Addr{}, true, nil
+func (*bench) Resolve(route.Name) (route.Place, bool, func() (route.Place, error)) {
+	return route.Place{}, true, nil
 }
+
+func (*bench) HasName(netip.Addr, string) bool { return false }
 
 // last is the nth last message sent, 0 the newest.
 func (b *bench) last(n int) []byte { return b.out[(b.n-1-n)%len(b.out)] }

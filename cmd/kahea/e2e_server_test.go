@@ -173,6 +173,12 @@ func testDir(t testing.TB) string {
 // startServer runs a configuration at addr and waits until it answers OPTIONS; the configuration has listen lines for it, or args have.
 func startServer(t testing.TB, addr, config string, args ...string) *instance {
 	t.Helper()
+	return startBinary(t, serverBinary, addr, config, args...)
+}
+
+// startBinary is startServer with a binary, or a program that executes it.
+func startBinary(t testing.TB, binary, addr, config string, args ...string) *instance {
+	t.Helper()
 	s := &instance{t: t, dir: testDir(t), addr: addr, exited: make(chan struct{})}
 	if config != "" {
 		file := filepath.Join(s.dir, "kahea.cfg")
@@ -188,7 +194,7 @@ func startServer(t testing.TB, addr, config string, args ...string) *instance {
 		t.Fatal(err)
 	}
 	args = append(args, "-DD", "-E", "-a", "off", "-Y", s.runDir(), "-w", s.dir)
-	s.cmd = exec.Command(serverBinary, args...)
+	s.cmd = exec.Command(binary, args...)
 	r, w, err := os.Pipe()
 	if err != nil {
 		t.Fatal(err)

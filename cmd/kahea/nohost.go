@@ -22,9 +22,11 @@ func (noHost) AddAlias(uint32, uint16) error { return errMain }
 func (noHost) Now() int64                    { return time.Now().UnixNano() }
 func (noHost) Ticks() uint64                 { return 0 }
 
-func (noHost) Resolve([]byte, bool) (netip.Addr, bool, func() (netip.Addr, error)) {
-	return netip.Addr{}, true, nil
+func (noHost) Resolve(route.Name) (route.Place, bool, func() (route.Place, error)) {
+	return route.Place{}, true, nil
 }
+
+func (noHost) HasName(netip.Addr, string) bool { return false }
 
 // eventInMain runs an event route of the core in main.
 func (s *server) eventInMain(name string) {

@@ -189,6 +189,7 @@ func (r *replay) prepare(s *server) (err error) {
 	if r.names, err = resolve.New(resolve.Options{}); err != nil {
 		return err
 	}
+	r.names.Set(s.resolveSettings())
 	s.proc.Host, s.loop = r, r.post
 	for _, rank := range []int{procmgr.RankInit, procmgr.RankMain, procmgr.RankSIPInit} {
 		if err := s.initWorker(rank); err != nil {
@@ -281,8 +282,12 @@ func (r *replay) Await(wait, done func()) {
 	}()
 }
 
-func (r *replay) Resolve(host []byte, v6 bool) (netip.Addr, bool, func() (netip.Addr, error)) {
-	return (&wire{names: r.names}).Resolve(host, v6)
+func (r *replay) Resolve(n route.Name) (route.Place, bool, func() (route.Place, error)) {
+	return (&wire{names: r.names}).Resolve(n)
+}
+
+func (r *replay) HasName(addr netip.Addr, host string) bool {
+	return (&wire{names: r.names}).HasName(addr, host)
 }
 
 func (r *replay) CloseConn(uint32) error { return nil }

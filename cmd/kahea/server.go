@@ -86,7 +86,7 @@ func newServer(s sealed, c *config, slot int) (*server, error) {
 		SIPWarning: par.SIPWarning, ParserLenient: par.ParserMode == 0, ForceRPort: par.ForceRPort, LocalRPort: par.LocalRPort,
 		CheckVia: par.CheckVia, ReplyToVia: par.ReplyToVia, MaxWhileLoops: par.MaxWhileLoops, MaxRecursive: par.MaxRecursive,
 		MaxBranches: par.MaxBranches, AdvPort: uint16(par.AdvPort), ParserLog: log.Level(par.ParserLog), OnSendReply: par.OnSendReply,
-		ServerID: par.ServerID, Phone2Tel: par.Phone2Tel,
+		ServerID: par.ServerID, Phone2Tel: par.Phone2Tel, RevDNS: par.RevDNS,
 	}
 	p.Runner.Max, p.Par.Refusal = par.SuspendMax, par.Refusal()
 	if par.AdvAddress != "" {

@@ -28,9 +28,11 @@ func (s *sleepers) Await(wait, done func()) {
 	s.wake = append(s.wake, func() { wait(); done() })
 }
 
-func (s *sleepers) Resolve([]byte, bool) (netip.Addr, bool, func() (netip.Addr, error)) {
-	return netip.Addr{}, false, func() (netip.Addr, error) { return callee.Addr(), nil }
+func (s *sleepers) Resolve(n route.Name) (route.Place, bool, func() (route.Place, error)) {
+	return route.Place{}, false, func() (route.Place, error) { return route.Place{Addr: callee, Proto: n.Proto}, nil }
 }
+
+func (s *sleepers) HasName(netip.Addr, string) bool { return false }
 
 // suspendScript does what a proxy does with an INVITE before it waits for something.
 const suspendScript = `

@@ -33,6 +33,7 @@ func newWire(s *server) (*wire, error) {
 	if h.names, err = resolve.New(resolve.Options{}); err != nil {
 		return nil, err
 	}
+	h.names.Set(s.resolveSettings())
 	if h.procs, err = procmgr.OpenTable(s.arena); err != nil {
 		return nil, err
 	}
@@ -67,6 +68,7 @@ func (h *wire) Tick(now uint64) {
 	if h.s.runtime.read() {
 		h.s.proc.Par.MaxWhileLoops, h.s.proc.Par.ParserLog = h.s.par.MaxWhileLoops, log.Level(h.s.par.ParserLog)
 		h.w.SetOptions(h.s.reactorOptions())
+		h.names.Set(h.s.resolveSettings())
 		h.s.arena.SetReserve(h.s.par.ShmReserve) // every process sets the same
 	}
 	h.s.proc.Advance(now)
@@ -101,20 +103,30 @@ func (h *wire) CloseConn(conn uint32) error             { return h.w.CloseConn(c
 func (h *wire) Now() int64                              { return h.w.Now() }
 func (h *wire) Ticks() uint64                           { return h.w.Ticks() }
 
-func (h *wire) Resolve(host []byte, v6 bool) (netip.Addr, bool, func() (netip.Addr, error)) {
-	name := string(host)
-	if ip, known := h.names.Known(name, v6); known {
-		return ip, true, nil
+func (h *wire) Resolve(n route.Name) (route.Place, bool, func() (route.Place, error)) {
+	name := resolve.Name{Host: string(n.Host), Port: n.Port, Proto: n.Proto, Any: n.Any, V4: n.V4, V6: n.V6}
+	if l, known := h.names.Located(name); known {
+		return firstPlace(l), true, nil
 	}
-	return netip.Addr{}, false, func() (netip.Addr, error) {
+	return route.Place{}, false, func() (route.Place, error) {
 		ctx, cancel := context.WithTimeout(context.Background(), lookupTimeout)
 		defer cancel()
-		ips, err := h.names.Lookup(ctx, name, !v6, v6)
-		if err != nil {
-			return netip.Addr{}, err
-		}
-		return ips[0], nil
+		l, err := h.names.Locate(ctx, name)
+		return firstPlace(l), err
 	}
+}
+
+func firstPlace(l []resolve.Place) route.Place {
+	if len(l) == 0 {
+		return route.Place{}
+	}
+	return route.Place(l[0])
+}
+
+func (h *wire) HasName(addr netip.Addr, host string) bool {
+	ctx, cancel := context.WithTimeout(context.Background(), lookupTimeout)
+	defer cancel()
+	return h.names.HasName(ctx, addr, host)
 }
 
 // lookupTimeout bounds a name's lookup, over all servers.

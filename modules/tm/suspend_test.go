@@ -17,8 +17,10 @@ type slow struct {
 	wake []func()
 }
 
-func (s *slow) Resolve([]byte, bool) (netip.Addr, bool, func() (netip.Addr, error)) {
-	return netip.Addr{}, false, func() (netip.Addr, error) { return netip.MustParseAddr("127.0.0.1"), nil }
+func (s *slow) Resolve(n route.Name) (route.Place, bool, func() (route.Place, error)) {
+	return route.Place{}, false, func() (route.Place, error) {
+		return route.Place{Addr: netip.AddrPortFrom(netip.MustParseAddr("127.0.0.1"), n.Port), Proto: n.Proto}, nil
+	}
 }
 
 func (s *slow) After(_ time.Duration, done func()) { s.wake = append(s.wake, done) }

@@ -12,8 +12,10 @@ import (
 	"net"
 	"net/netip"
 	"os"
+	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/miekg/dns"
@@ -24,13 +26,9 @@ var ErrNotFound = errors.New("name not found")
 
 // Options of a Resolver. The zero value is the system's configuration.
 type Options struct {
-	ResolvConf string        // default /etc/resolv.conf
-	Hosts      string        // default /etc/hosts; "-" for none
-	Servers    []string      // host:port; instead of those of resolv.conf
-	MinTTL     time.Duration // a record is kept at least so long
-	MaxTTL     time.Duration // and at most so long; default 1 hour
-	NegTTL     time.Duration // how long "not found" is kept; default 60 s
-	CacheSize  int           // answers; default 4096
+	ResolvConf string   // default /etc/resolv.conf
+	Hosts      string   // default /etc/hosts; "-" for none
+	Servers    []string // host:port; instead of those of resolv.conf
 	Now        func() time.Time
 }
 
@@ -41,7 +39,9 @@ type Resolver struct {
 	hosts   map[string][]netip.Addr
 	mu      sync.Mutex
 	cache   map[key]*answer
+	bytes   int                   // of cache
 	waiting map[key]chan struct{} // lookups under way: others wait for them
+	set     atomic.Pointer[Settings]
 }
 
 type key struct {
@@ -52,6 +52,7 @@ type key struct {
 type answer struct {
 	rrs   []dns.RR
 	until time.Time
+	bytes int
 }
 
 // New reads the configuration files. A resolv.conf that is not there means the server 127.0.0.1, as in the C library.
@@ -63,19 +64,12 @@ func New(o Options) (*Resolver, error) {
 	}
 	def(&o.ResolvConf, "/etc/resolv.conf")
 	def(&o.Hosts, "/etc/hosts")
-	if o.MaxTTL == 0 {
-		o.MaxTTL = time.Hour
-	}
-	if o.NegTTL == 0 {
-		o.NegTTL = time.Minute
-	}
-	if o.CacheSize == 0 {
-		o.CacheSize = 4096
-	}
 	if o.Now == nil {
 		o.Now = time.Now
 	}
 	r := &Resolver{o: o, hosts: map[string][]netip.Addr{}, cache: map[key]*answer{}, waiting: map[key]chan struct{}{}}
+	def0 := DefaultSettings()
+	r.set.Store(&def0)
 	var err error
 	r.conf, err = dns.ClientConfigFromFile(o.ResolvConf)
 	if errors.Is(err, os.ErrNotExist) {
@@ -131,12 +125,7 @@ func (r *Resolver) Lookup(ctx context.Context, host string, v4, v6 bool) ([]neti
 		}
 		return nil, fmt.Errorf("%s has the other family: %w", host, ErrNotFound)
 	}
-	var ips []netip.Addr
-	for _, ip := range r.hosts[strings.ToLower(strings.TrimSuffix(host, "."))] {
-		if want(ip) {
-			ips = append(ips, ip)
-		}
-	}
+	ips := slices.DeleteFunc(slices.Clone(r.hosts[strings.ToLower(strings.TrimSuffix(host, "."))]), func(ip netip.Addr) bool { return !want(ip) })
 	if len(ips) > 0 {
 		return ips, nil
 	}
@@ -152,18 +141,7 @@ func (r *Resolver) Lookup(ctx context.Context, host string, v4, v6 bool) ([]neti
 		if err != nil && !errors.Is(err, ErrNotFound) {
 			failed = err
 		}
-		for _, rr := range rrs {
-			var ip net.IP
-			switch x := rr.(type) {
-			case *dns.A:
-				ip = x.A
-			case *dns.AAAA:
-				ip = x.AAAA
-			}
-			if a, ok := netip.AddrFromSlice(ip); ok {
-				ips = append(ips, a.Unmap())
-			}
-		}
+		ips = append(ips, addresses(rrs)...)
 	}
 	switch {
 	case len(ips) > 0:
@@ -177,13 +155,21 @@ func (r *Resolver) Lookup(ctx context.Context, host string, v4, v6 bool) ([]neti
 // Query returns the records of one type (aliases followed by the server are among the answer's and are left out), from the cache if they are there. The names
 // tried are those of resolv.conf (search, ndots). The records belong to the cache: they are not to be changed. It waits.
 func (r *Resolver) Query(ctx context.Context, name string, qtype uint16) ([]dns.RR, error) {
-	for _, n := range r.conf.NameList(name) {
+	for _, n := range r.names(name) {
 		rrs, err := r.cached(ctx, key{strings.ToLower(n), qtype})
 		if err == nil || !errors.Is(err, ErrNotFound) {
 			return rrs, err
 		}
 	}
 	return nil, fmt.Errorf("%s %s: %w", name, dns.TypeToString[qtype], ErrNotFound)
+}
+
+// names are what is asked for name: with the domains of resolv.conf, or only itself.
+func (r *Resolver) names(name string) []string {
+	if r.set.Load().SearchList {
+		return r.conf.NameList(name)
+	}
+	return []string{dns.Fqdn(name)}
 }
 
 func (r *Resolver) cached(ctx context.Context, k key) ([]dns.RR, error) {
@@ -222,21 +208,41 @@ func (r *Resolver) cached(ctx context.Context, k key) ([]dns.RR, error) {
 
 // keep stores an answer; when the cache is full, what has run out goes first, then anything.
 func (r *Resolver) keep(k key, rrs []dns.RR, ttl time.Duration) {
+	set := r.set.Load()
+	if !set.Cache {
+		return
+	}
 	now := r.o.Now()
-	if len(r.cache) >= r.o.CacheSize {
+	size := len(k.name) + 128 // of the map's entry, and of what the runtime adds to the records
+	for _, rr := range rrs {
+		size += dns.Len(rr) + 96
+	}
+	if old := r.cache[k]; old != nil {
+		r.drop(k, old)
+	}
+	if r.bytes+size > set.CacheBytes {
 		for x, a := range r.cache {
 			if !now.Before(a.until) {
-				delete(r.cache, x)
+				r.drop(x, a)
 			}
 		}
-		for x := range r.cache {
-			if len(r.cache) < r.o.CacheSize {
+		for x, a := range r.cache {
+			if !set.Replace || r.bytes+size <= set.CacheBytes {
 				break
 			}
-			delete(r.cache, x)
+			r.drop(x, a)
+		}
+		if r.bytes+size > set.CacheBytes {
+			return
 		}
 	}
-	r.cache[k] = &answer{rrs, now.Add(ttl)}
+	r.cache[k] = &answer{rrs, now.Add(ttl), size}
+	r.bytes += size
+}
+
+func (r *Resolver) drop(k key, a *answer) {
+	delete(r.cache, k)
+	r.bytes -= a.bytes
 }
 
 // Flush empties the cache (dns.delete_all).
@@ -244,6 +250,7 @@ func (r *Resolver) Flush() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	clear(r.cache)
+	r.bytes = 0
 }
 
 // exchange asks the servers in turn.
@@ -257,9 +264,27 @@ func (r *Resolver) exchange(ctx context.Context, k key) ([]dns.RR, time.Duration
 			servers = append(servers, net.JoinHostPort(s, r.conf.Port))
 		}
 	}
-	c := dns.Client{Timeout: time.Duration(max(1, r.conf.Timeout)) * time.Second}
+	set := r.set.Load()
+	if set.Servers > 0 && set.Servers < len(servers) {
+		servers = servers[:set.Servers]
+	}
+	timeout, attempts := set.Timeout, set.Attempts
+	if timeout <= 0 {
+		timeout = time.Duration(max(1, r.conf.Timeout)) * time.Second
+	}
+	if attempts < 0 {
+		attempts = r.conf.Attempts
+	}
+	if began := r.o.Now(); set.Slow > 0 && set.OnSlow != nil {
+		defer func() {
+			if took := r.o.Now().Sub(began); took >= set.Slow {
+				set.OnSlow(k.name, took)
+			}
+		}()
+	}
+	c := dns.Client{Timeout: timeout}
 	err := fmt.Errorf("%s: no name server: %w", k.name, os.ErrNotExist)
-	for range max(1, r.conf.Attempts) {
+	for range max(1, attempts) {
 		for _, s := range servers {
 			a, _, e := c.ExchangeContext(ctx, q, s)
 			if e == nil && a.Truncated {
@@ -287,7 +312,8 @@ func (r *Resolver) exchange(ctx context.Context, k key) ([]dns.RR, time.Duration
 var errServer = errors.New("name server failed")
 
 func (r *Resolver) take(k key, a *dns.Msg) (rrs []dns.RR, ttl time.Duration, err error) {
-	ttl = r.o.MaxTTL
+	set := r.set.Load()
+	ttl = set.MaxTTL
 	for _, rr := range a.Answer {
 		ttl = min(ttl, time.Duration(rr.Header().Ttl)*time.Second) // of an alias on the way, too
 		if rr.Header().Rrtype == k.qtype {
@@ -295,7 +321,7 @@ func (r *Resolver) take(k key, a *dns.Msg) (rrs []dns.RR, ttl time.Duration, err
 		}
 	}
 	if len(rrs) == 0 {
-		return nil, r.o.NegTTL, fmt.Errorf("%s: %w", k.name, ErrNotFound)
+		return nil, set.NegTTL, fmt.Errorf("%s: %w", k.name, ErrNotFound)
 	}
-	return rrs, max(ttl, r.o.MinTTL), nil
+	return rrs, max(ttl, set.MinTTL), nil
 }

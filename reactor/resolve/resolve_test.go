@@ -152,11 +152,26 @@ func TestOneQuestionForMany(t *testing.T) {
 }
 
 func TestCacheIsBounded(t *testing.T) {
-	r, _ := start(t, Options{CacheSize: 10})
-	for i := range 100 {
-		_, _ = r.Lookup(context.Background(), fmt.Sprintf("n%d.example.org.", i), true, false)
-	}
-	if n := len(r.cache); n > 10 {
-		t.Errorf("%d answers kept", n)
+	for _, replace := range []bool{false, true} {
+		r, _ := start(t, Options{}, "n0.example.org. 60 IN A 192.0.2.1", "n99.example.org. 60 IN A 192.0.2.2")
+		set := DefaultSettings()
+		set.CacheBytes, set.Replace, set.SearchList = 2000, replace, false
+		r.Set(&set)
+		for i := range 100 {
+			_, _ = r.Lookup(context.Background(), fmt.Sprintf("n%d.example.org.", i), true, false)
+		}
+		if r.bytes > set.CacheBytes || len(r.cache) < 5 {
+			t.Errorf("%d answers of %d bytes are kept", len(r.cache), r.bytes)
+		}
+		if _, kept := r.cache[key{"n0.example.org.", dns.TypeA}]; kept == replace {
+			t.Errorf("replace is %v, and the first answer is kept: %v", replace, kept)
+		}
+		if _, kept := r.cache[key{"n99.example.org.", dns.TypeA}]; kept != replace {
+			t.Errorf("replace is %v, and the last answer is kept: %v", replace, kept)
+		}
+		r.Flush()
+		if r.bytes != 0 {
+			t.Errorf("an empty cache has %d bytes", r.bytes)
+		}
 	}
 }

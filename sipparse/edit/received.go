@@ -11,6 +11,7 @@ import (
 type Received struct {
 	Src        netip.AddrPort
 	ForceRPort bool // force_rport()
+	Named      bool // the host of the Via is a name of Src (rev_dns)
 }
 
 // appendIP appends an address as it stands in ;received=. IPv6 has no brackets there.
@@ -31,7 +32,7 @@ func (r *Received) wants(m *sipparse.Msg, v *sipparse.Via) (received, rport bool
 	if !r.Src.IsValid() {
 		return false, false
 	}
-	received = v.HasRPort || !v.RecvAt.Empty() || !sameHost(m.Bytes(v.Host), r.Src.Addr())
+	received = v.HasRPort || !v.RecvAt.Empty() || !r.Named && !sameHost(m.Bytes(v.Host), r.Src.Addr())
 	return received, r.ForceRPort || v.HasRPort
 }
 

@@ -54,14 +54,22 @@ func (w *wire) Ticks() uint64 { return uint64((w.now - start) / int64(time.Secon
 
 var errName = errors.New("no such name")
 
-func (w *wire) Resolve(host []byte, v6 bool) (netip.Addr, bool, func() (netip.Addr, error)) {
+func (w *wire) Resolve(n route.Name) (route.Place, bool, func() (route.Place, error)) {
 	if f := w.s.Resolve; f != nil {
-		if a, ok := f(string(host), v6); ok {
-			return a, true, nil
+		port := n.Port
+		if port == 0 {
+			port = 5060
+		}
+		for _, v6 := range [2]bool{false, true} {
+			if a, ok := f(string(n.Host), v6); ok && (v6 && n.V6 || !v6 && n.V4) {
+				return route.Place{Addr: netip.AddrPortFrom(a, port), Proto: n.Proto}, true, nil
+			}
 		}
 	}
-	return netip.Addr{}, false, func() (netip.Addr, error) { return netip.Addr{}, errName }
+	return route.Place{}, false, func() (route.Place, error) { return route.Place{}, errName }
 }
+
+func (w *wire) HasName(netip.Addr, string) bool { return false }
 
 // heap gives scratch memory from Go's heap.
 type heap struct{}
