@@ -1,10 +1,7 @@
 package procmgr
 
 import (
-	"errors"
 	"fmt"
-	"os"
-	"strconv"
 
 	"golang.org/x/sys/unix"
 )
@@ -26,26 +23,5 @@ func PinTo(n int) error {
 			break
 		}
 	}
-	pinned := map[string]bool{}
-	for again := true; again; { // a thread may start another one meanwhile
-		again = false
-		tasks, err := os.ReadDir("/proc/self/task")
-		if err != nil {
-			return fmt.Errorf("cpu affinity: %w", err)
-		}
-		for _, t := range tasks {
-			if pinned[t.Name()] {
-				continue
-			}
-			pinned[t.Name()], again = true, true
-			tid, err := strconv.Atoi(t.Name())
-			if err != nil {
-				return fmt.Errorf("cpu affinity: thread %q: %w", t.Name(), err)
-			}
-			if err := unix.SchedSetaffinity(tid, &one); err != nil && !errors.Is(err, unix.ESRCH) {
-				return fmt.Errorf("cpu affinity of thread %d: %w", tid, err)
-			}
-		}
-	}
-	return nil
+	return eachThread("cpu affinity", func(tid int) error { return unix.SchedSetaffinity(tid, &one) })
 }

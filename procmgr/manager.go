@@ -39,6 +39,8 @@ type Options struct {
 	Name        string        // argv[0] and comm of the children; default: base name of os.Args[0]
 	Desc        string        // main's own row in the table; default "main process - attendant"
 	Heartbeat   int           // seconds that a child which has beaten once may go without another beat; 0: not watched
+	ForkDelay   time.Duration // between two processes at the start (fork_delay)
+	FirstWait   time.Duration // the first process gets so long to become ready before the others are started (wait_worker1_mode); 0: it does not go before
 	MaxRestarts int           // restarts within a minute, over all children, before the server stops; 0: 60
 	MaxBackoff  time.Duration // longest time from a child's start to that of its successor; 0: 5 s
 	Dumpable    bool          // children set PR_SET_DUMPABLE again (lost by a change of uid)
@@ -223,13 +225,29 @@ func (m *Manager) Start() error {
 	// A process says Ready and Failed at most once each, so a reader never waits here while bury waits for the reader.
 	m.events = make(chan event, 64+4*len(m.procs))
 	signal.Notify(m.sigs, unix.SIGCHLD, unix.SIGINT, unix.SIGTERM, unix.SIGUSR1, unix.SIGUSR2, unix.SIGHUP, unix.SIGPIPE)
-	for _, p := range m.procs {
+	waiting := 0
+	for i, p := range m.procs {
+		if i > 0 && m.o.ForkDelay > 0 {
+			time.Sleep(m.o.ForkDelay)
+		}
 		if err := m.launch(p); err != nil {
 			m.end()
 			return err
 		}
+		waiting++
+		if i == 0 && m.o.FirstWait > 0 {
+			if waiting, err = m.await(waiting, time.After(m.o.FirstWait)); err != nil {
+				return err
+			}
+		}
 	}
-	for waiting := len(m.procs); waiting > 0; {
+	_, err = m.await(waiting, nil)
+	return err
+}
+
+// await waits until so many processes have become ready, or for late; left are those that have not.
+func (m *Manager) await(waiting int, late <-chan time.Time) (left int, err error) {
+	for waiting > 0 {
 		select {
 		case e := <-m.events:
 			if p := m.procs[e.slot-1]; e.kind == evReady && !p.ready {
@@ -237,27 +255,29 @@ func (m *Manager) Start() error {
 				waiting--
 			} else if e.kind == evFailed {
 				m.end()
-				return fmt.Errorf("%s (slot %d): %w", p.Desc, p.slot, e.err)
+				return 0, fmt.Errorf("%s (slot %d): %w", p.Desc, p.slot, e.err)
 			}
 		case s := <-m.sigs:
 			switch s {
 			case unix.SIGINT, unix.SIGTERM:
 				m.end()
-				return ErrSignaled
+				return 0, ErrSignaled
 			case unix.SIGCHLD:
 				for _, p := range m.procs {
 					if ws, dead := m.reap(p); dead {
 						err := m.failure(p, ws)
 						m.end()
-						return err
+						return 0, err
 					}
 				}
 			default:
 				m.signal(s)
 			}
+		case <-late:
+			return waiting, nil
 		}
 	}
-	return nil
+	return 0, nil
 }
 
 // failure is why p died before it was ready: its own words if there are any in the queue.

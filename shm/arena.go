@@ -96,6 +96,14 @@ func Create(size int64, k Allocator) (*Arena, error) {
 	return a, nil
 }
 
+// Populate takes all pages of the arena from the system now (shm_force_alloc); ENOMEM when there are not so many.
+func (a *Arena) Populate() error {
+	if err := populate(a.mem); err != nil {
+		return fmt.Errorf("shm: take %d bytes from the system: %w", len(a.mem), err)
+	}
+	return nil
+}
+
 // Attach maps the arena behind an inherited memfd, which the Arena owns when there is no error. ErrArena when another binary made it. slot is the process's index in the process table
 // (0 = main, at most 511): it names the owner of locks and the row of the per-process counters.
 func Attach(fd int, slot int) (*Arena, error) {

@@ -68,3 +68,5 @@ func futexWait(word *uint32, while uint32) {
 func futexWake(word *uint32, n int) {
 	unix.RawSyscall6(unix.SYS_FUTEX, uintptr(unsafe.Pointer(word)), futexWakeOp, uintptr(n), 0, 0, 0)
 }
+
+func populate(mem []byte) error { return unix.Madvise(mem, unix.MADV_POPULATE_WRITE) }

@@ -16,26 +16,34 @@ type Config struct {
 	MemSummary  int
 	ParserLog   int
 	// processes
-	Children      int
-	TCPChildren   int // -1: as children
-	SocketWorkers int
-	Fork          bool
-	User, Group   string
-	Chroot        string
-	Workdir       string
-	RunDir        string
-	DisableCore   bool
-	OpenFiles     int
-	ExitTimeout   int // s
-	ServerID      int
-	Restart       bool   // restart_children: kahea's own
-	SuspendMax    int    // suspend_max: kahea's own
-	SuspendPolicy string // suspend_policy: kahea's own
-	UDPBatch      int    // udp_batch: kahea's own
-	CPUAffinity   string // cpu_affinity: kahea's own
+	Children                                                                     int
+	TCPChildren                                                                  int // -1: as children
+	SocketWorkers                                                                int
+	Fork                                                                         bool
+	User, Group                                                                  string
+	Chroot                                                                       string
+	Workdir                                                                      string
+	RunDir                                                                       string
+	DisableCore                                                                  bool
+	OpenFiles                                                                    int
+	ExitTimeout                                                                  int // s
+	ServerID                                                                     int
+	Restart                                                                      bool   // restart_children: kahea's own
+	SuspendMax                                                                   int    // suspend_max: kahea's own
+	SuspendPolicy                                                                string // suspend_policy: kahea's own
+	UDPBatch                                                                     int    // udp_batch: kahea's own
+	CPUAffinity                                                                  string // cpu_affinity: kahea's own
+	ForkDelay                                                                    int    // us
+	ModInitDelay                                                                 int    // us
+	FirstWorker                                                                  int    // wait_worker1_mode
+	FirstWait                                                                    int    // us
+	MLock                                                                        bool
+	RealTime                                                                     int // bits: 1 timer, 2 slow timer, 4 all
+	RTPrio, RTPolicy, RTTimer1Prio, RTTimer1Policy, RTTimer2Prio, RTTimer2Policy int
 	// memory
-	ShmSize    int // MB
-	ShmReserve int // percent, shm_reserve: kahea's own
+	ShmSize    int  // MB
+	ShmForce   bool // shm_force_alloc
+	ShmReserve int  // percent, shm_reserve: kahea's own
 	// sockets
 	Port           int
 	DisableTCP     bool
@@ -100,7 +108,7 @@ func Defaults(version string) *Config {
 	return &Config{
 		Debug: 0, LogFacility: "LOG_DAEMON", MemLog: 4, MemDbg: 4, MemSummary: 12, ParserLog: -1,
 		Children: 8, TCPChildren: -1, Fork: true, Workdir: "/", RunDir: "/run/kamailio", OpenFiles: -1, ExitTimeout: 60, Restart: true, ShmReserve: 5,
-		SuspendMax: 10000, SuspendPolicy: "reply", UDPBatch: 32, CPUAffinity: "off",
+		SuspendMax: 10000, SuspendPolicy: "reply", UDPBatch: 32, CPUAffinity: "off", FirstWait: 4000000,
 		ShmSize: 64,
 		Port:    5060, EnableSCTP: 2, AutoAliases: true, TOS: 16, MaxBuffer: 262144, MaxSndBuf: 262144,
 		DNSTryIPv6: true, DNSNAPTRIgnoreRFC: true, DNSPrefUDP: 30, DNSPrefTCP: 20, DNSPrefTLS: 10, DNSPrefSCTP: 20, DNSRetrTime: -1, DNSRetrNo: -1,

@@ -40,6 +40,7 @@ func voidParams() []Param {
 		n("tcp_main_threads", Number, "TCP main does not handle data, so it needs no threads"),
 		s("tcp_poll_method", StringOrID, "the reactor is built on epoll"),
 		n("tcp_accept_hep3", Number, "no module takes HEP3 packets"),
+		n("wait_worker1_usleep", Number, "main is told when the first process is ready"),
 		n("mem_join", Integer, "the allocators always join free neighbours"),
 		n("mem_safety", Integer, "a wrong free is always an error"),
 		n("mem_status_mode", Integer, "a memory report has one form"),

@@ -129,6 +129,12 @@ func (s *server) start() (code int, err error) {
 		return exitError, fmt.Errorf("shared memory of %d MB: %w", s.par.ShmSize, err)
 	}
 	defer s.arena.Close()
+	if s.par.ShmForce {
+		if err := s.arena.Populate(); err != nil {
+			return exitError, err
+		}
+	}
+	s.privileges("")
 	s.proc.Arena = s.arena
 	s.arena.SetReserve(s.par.ShmReserve)
 	if err := s.counters(); err != nil {
@@ -154,7 +160,10 @@ func (s *server) start() (code int, err error) {
 	s.host.User, s.host.Group = s.UID, s.GID
 	s.proc.Host = noHost{}
 	s.eventInMain("core:modinit-before")
-	for _, l := range s.loaded {
+	for i, l := range s.loaded {
+		if i > 0 {
+			time.Sleep(usec(s.par.ModInitDelay))
+		}
 		if m, ok := l.Module.(modules.Initer); ok {
 			if err := m.Init(s.host); err != nil {
 				return exitError, fmt.Errorf("init of module %s: %w", l.Name, err)

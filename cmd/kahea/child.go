@@ -64,6 +64,7 @@ func child(ch *procmgr.Child) error {
 	if s.arena, err = shm.Attach(ch.ArenaFD, ch.Slot); err != nil {
 		return err
 	}
+	s.privileges(ch.Kind)
 	if s.par.CPUAffinity == "workers" && (ch.Kind == kindUDP || ch.Kind == kindTCP) {
 		if err := procmgr.PinTo(ch.Slot - 1); err != nil {
 			return err

@@ -2,6 +2,7 @@ package main
 
 import (
 	"encoding/binary"
+	"time"
 
 	"kahea/cfglang/log"
 	"kahea/procmgr"
@@ -23,10 +24,42 @@ func (s *server) managerOptions(steer *reactor.Steering, dm procmgr.DaemonOption
 			}
 			return fds
 		},
+		ForkDelay: usec(s.par.ForkDelay), FirstWait: s.firstWait(),
 		Spare: spareSlots, Status: func() { v.now.Load().memoryReport() }, Hangup: func() {
 			go s.reload() //nolint:errcheck // it has logged why
 		},
 		Silent: !dm.NoFork, SilentErr: !dm.NoFork && !dm.LogStderr, Dumpable: id.SetUID && !dm.DisableCoreDump,
+	}
+}
+
+func usec(n int) time.Duration { return time.Duration(n) * time.Microsecond }
+
+// firstWait is how long the first process may keep the others waiting.
+func (s *server) firstWait() time.Duration {
+	if s.par.FirstWorker == 0 {
+		return 0
+	}
+	return usec(s.par.FirstWait)
+}
+
+// privileges are the memory lock and the real-time priority of a process of some kind ("": main). What the system refuses is logged, as in Kamailio; the server goes on.
+func (s *server) privileges(kind string) {
+	warn := func(err error) {
+		if err != nil {
+			s.proc.Log.Printf(log.Warn, "<core>: ", "%v", err)
+		}
+	}
+	p := s.par
+	if p.MLock {
+		warn(procmgr.LockMemory())
+	}
+	switch {
+	case p.RealTime&1 != 0 && kind == kindTimer:
+		warn(procmgr.SetPriority(p.RTTimer1Policy, p.RTTimer1Prio))
+	case p.RealTime&2 != 0 && kind == kindSlowTimer:
+		warn(procmgr.SetPriority(p.RTTimer2Policy, p.RTTimer2Prio))
+	case p.RealTime&4 != 0:
+		warn(procmgr.SetPriority(p.RTPolicy, p.RTPrio))
 	}
 }
 

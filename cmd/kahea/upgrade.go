@@ -380,6 +380,7 @@ func (p *paper) resume() (s *server, err error) {
 	if s.arena, err = shm.Attach(arena, 0); err != nil {
 		return nil, err
 	}
+	s.privileges("") // locks of memory do not survive an exec
 	s.proc.Arena, s.proc.Host = s.arena, noHost{}
 	if err := reactor.SameLayout(s.arena); err != nil {
 		return nil, err
