@@ -2,6 +2,8 @@ package compile
 
 import (
 	"fmt"
+	"maps"
+	"slices"
 	"sort"
 	"strconv"
 	"strings"
@@ -132,17 +134,14 @@ func (k *Compiler) arg(fn string, i int, kind byte, x syntax.Expr) (a route.Arg,
 		k.d.Errorf(x.Position(), "%s: parameter %d: %s", fn, i+1, fmt.Sprintf(format, args...))
 		return a, false
 	}
-	if _, isCall := x.(*syntax.Call); isCall {
-		return fail("a function can not be called inside a parameter list")
-	}
-	if s, isConst := concat(x); isConst {
+	if s, isConst := constText(x); isConst {
 		x = &syntax.StrLit{Pos: x.Position(), Val: s}
 	}
 	k.pos = x.Position()
 	switch x := x.(type) {
 	case *syntax.IntLit:
 		a.Const, a.IsNum, a.Num, a.Text = true, true, x.Val, strconv.AppendInt(nil, x.Val, 10)
-	case *syntax.Unary:
+	case *syntax.Unary, *syntax.Binary:
 		if n, isConst := constInt(x); isConst {
 			a.Const, a.IsNum, a.Num, a.Text = true, true, n, strconv.AppendInt(nil, n, 10)
 		}
@@ -162,11 +161,8 @@ func (k *Compiler) arg(fn string, i int, kind byte, x syntax.Expr) (a route.Arg,
 		if !a.IsNum {
 			m, declared := k.Flag(string(a.Text))
 			if !a.Const || !declared {
-				v, isNum := route.ParseInt(a.Text)
-				if !a.Const || !isNum || len(a.Text) == 0 {
-					return fail("must be a flag: 0 to 31 or a declared name")
-				}
-				m = int(v)
+				k.d.Add(diag.Diagnostic{Pos: x.Position(), EndCol: endOf(x), Summary: fmt.Sprintf("%s: flag %q is not declared", fn, a.Text), Detail: k.flagHint(string(a.Text))})
+				return a, false
 			}
 			n = int64(m)
 		}
@@ -249,28 +245,28 @@ func (k *Compiler) arg(fn string, i int, kind byte, x syntax.Expr) (a route.Arg,
 	return a, true
 }
 
-// concat folds "a" + "b", which Kamailio takes where a constant is asked for.
-func concat(x syntax.Expr) (s string, ok bool) {
-	switch x := x.(type) {
-	case *syntax.StrLit:
-		return x.Val, true
-	case *syntax.Binary:
-		if x.Op != "+" {
-			return "", false
-		}
-		l, ok1 := concat(x.L)
-		r, ok2 := concat(x.R)
-		return l + r, ok1 && ok2
+// endOf is the column behind a bare word; 0: not known.
+func endOf(x syntax.Expr) int {
+	if a, ok := x.(*syntax.Addr); ok {
+		return a.Pos.Col + len(a.Text)
 	}
-	return "", false
+	return 0
+}
+
+// flagHint says which flags there are.
+func (k *Compiler) flagHint(name string) string {
+	names := slices.Sorted(maps.Keys(k.o.Flags))
+	if near := k.d.Nearest(name, names); near != "" {
+		return didYouMean(near)
+	}
+	if len(names) == 0 {
+		return "flags are numbers from 0 to 31, or names that a line like \"flags NAME:5\" declares above"
+	}
+	return "declared are: " + strings.Join(names, " ")
 }
 
 // routeCall compiles route(NAME) and route(expression).
 func (k *Compiler) routeCall(x *syntax.Call) route.Stmt {
-	if len(x.Args) != 1 {
-		k.d.Errorf(x.Pos, "route: got %s, want 1", count(len(x.Args)))
-		return nil
-	}
 	name, isConst := "", true
 	switch a := x.Args[0].(type) {
 	case *syntax.StrLit:

@@ -94,8 +94,7 @@ func (k *Compiler) Compile(f *syntax.File) *route.Program {
 		}
 		key := routeKey{kind, s.Name}
 		if k.defined[key] != nil {
-			k.d.Errorf(s.Pos, "%s[%s] is defined twice", blockName(kind), s.Name)
-			continue
+			continue // the parser has said so
 		}
 		r := &route.Route{Kind: kind, Name: s.Name, ID: route.RouteID(kind, s.Name)}
 		k.defined[key] = r

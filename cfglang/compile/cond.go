@@ -2,9 +2,11 @@ package compile
 
 import (
 	"bytes"
+	"fmt"
 	"net/netip"
 	"strings"
 
+	"kahea/cfglang/diag"
 	"kahea/cfglang/route"
 	"kahea/cfglang/syntax"
 	"kahea/sipparse"
@@ -18,11 +20,22 @@ func (k *Compiler) coreCond(x *syntax.Cond) *expr {
 	num := func(f func(c *route.Ctx) int64) *expr {
 		return intExpr(func(c *route.Ctx) (int64, bool) { return f(c), true })
 	}
-	if strings.HasPrefix(x.Name, "snd_") || strings.HasPrefix(x.Name, "to_") && x.Name != "to_uri" {
-		if k.kind != route.InOnSend {
-			k.d.Errorf(x.Pos, "%s has a meaning in onsend_route only", x.Name)
-			return nil
-		}
+	// what is sent is known while onsend_route runs; elsewhere, say in a route that onsend_route calls too, the expression fails
+	sndNum := func(f func(d *route.Dest) int64) *expr {
+		return intExpr(func(c *route.Ctx) (int64, bool) {
+			if c.Send == nil || c.Send.Sock == nil {
+				return 0, false
+			}
+			return f(c.Send), true
+		})
+	}
+	sndAddr := func(f func(d *route.Dest) netip.Addr) *expr {
+		return &expr{typ: tStr, str: func(c *route.Ctx) ([]byte, bool) {
+			if c.Send == nil || c.Send.Sock == nil {
+				return nil, false
+			}
+			return addrText(c, f(c.Send)), true
+		}}
 	}
 	switch x.Name {
 	case "method":
@@ -45,25 +58,25 @@ func (k *Compiler) coreCond(x *syntax.Cond) *expr {
 	case "dst_ip":
 		return str(func(c *route.Ctx) []byte { return addrText(c, c.Recv.Dst.Addr()) })
 	case "snd_ip":
-		return str(func(c *route.Ctx) []byte { return addrText(c, c.Send.Sock.Addr.Addr()) })
+		return sndAddr(func(d *route.Dest) netip.Addr { return d.Sock.Addr.Addr() })
 	case "to_ip":
-		return str(func(c *route.Ctx) []byte { return addrText(c, c.Send.Addr.Addr()) })
+		return sndAddr(func(d *route.Dest) netip.Addr { return d.Addr.Addr() })
 	case "src_port":
 		return num(func(c *route.Ctx) int64 { return int64(c.Recv.Src.Port()) })
 	case "dst_port":
 		return num(func(c *route.Ctx) int64 { return int64(c.Recv.Dst.Port()) })
 	case "snd_port":
-		return num(func(c *route.Ctx) int64 { return int64(c.Send.Sock.Addr.Port()) })
+		return sndNum(func(d *route.Dest) int64 { return int64(d.Sock.Addr.Port()) })
 	case "to_port":
-		return num(func(c *route.Ctx) int64 { return int64(c.Send.Addr.Port()) })
+		return sndNum(func(d *route.Dest) int64 { return int64(d.Addr.Port()) })
 	case "af":
 		return num(func(c *route.Ctx) int64 { return family(c.Recv.Src.Addr()) })
 	case "snd_af", "to_af":
-		return num(func(c *route.Ctx) int64 { return family(c.Send.Addr.Addr()) })
+		return sndNum(func(d *route.Dest) int64 { return family(d.Addr.Addr()) })
 	case "proto":
 		return num(func(c *route.Ctx) int64 { return int64(c.Recv.Proto) })
 	case "snd_proto", "to_proto":
-		return num(func(c *route.Ctx) int64 { return int64(c.Send.Proto) })
+		return sndNum(func(d *route.Dest) int64 { return int64(d.Proto) })
 	case "msg:len":
 		return num(func(c *route.Ctx) int64 { return int64(len(c.Msg.Buf)) })
 	}
@@ -95,6 +108,15 @@ func family(a netip.Addr) int64 {
 		return 10
 	}
 	return 2
+}
+
+// textCond says whether the operand is a text.
+func textCond(name string) bool {
+	switch name {
+	case "method", "uri", "status", "from_uri", "to_uri":
+		return true
+	}
+	return false
 }
 
 // condCompare compiles the comparisons that only core conditions have: with myself, with addresses and networks, with protocol and
@@ -141,19 +163,18 @@ func (k *Compiler) condCompare(x *syntax.Binary) (e *expr, done bool) {
 			return result(func(c *route.Ctx) bool { return isSelf(c, c.Recv.Src.Addr()) })
 		case "dst_ip":
 			return result(func(c *route.Ctx) bool { return isSelf(c, c.Recv.Dst.Addr()) })
-		case "snd_ip", "to_ip":
-			if k.kind == route.InOnSend {
-				snd := lc.Name == "snd_ip"
-				return result(func(c *route.Ctx) bool {
-					if snd {
-						return isSelf(c, c.Send.Sock.Addr.Addr())
-					}
-					return isSelf(c, c.Send.Addr.Addr())
-				})
-			}
+		case "snd_ip":
+			return result(func(c *route.Ctx) bool { return c.Send != nil && isSelf(c, c.Send.Sock.Addr.Addr()) })
+		case "to_ip":
+			return result(func(c *route.Ctx) bool { return c.Send != nil && isSelf(c, c.Send.Addr.Addr()) })
 		}
 		k.d.Errorf(lc.Pos, "%s can not be compared with myself", lc.Name)
 		return nil, true
+	}
+	if lit, isStr := r.(*syntax.StrLit); isStr && textCond(lc.Name) { // Kamailio compares these texts in any case
+		e, want := k.coreCond(lc), []byte(lit.Val)
+		text := e.asStr()
+		return result(func(c *route.Ctx) bool { b, ok := text(c); return ok && bytes.EqualFold(b, want) })
 	}
 	word, isWord := r.(*syntax.Addr)
 	if !isWord {
@@ -162,7 +183,7 @@ func (k *Compiler) condCompare(x *syntax.Binary) (e *expr, done bool) {
 	switch lc.Name {
 	case "method":
 		m := []byte(word.Text)
-		return result(func(c *route.Ctx) bool { return bytes.Equal(methodText(c), m) })
+		return result(func(c *route.Ctx) bool { return bytes.EqualFold(methodText(c), m) })
 	case "proto", "snd_proto", "to_proto":
 		p, ok := sipparse.ParseProto([]byte(word.Text))
 		if !ok {
@@ -174,33 +195,60 @@ func (k *Compiler) condCompare(x *syntax.Binary) (e *expr, done bool) {
 			return nil, true
 		}
 		f := le.asInt()
-		return result(func(c *route.Ctx) bool { n, _ := f(c); return n == int64(p) })
+		return result(func(c *route.Ctx) bool { n, ok := f(c); return ok && n == int64(p) })
 	case "src_ip", "dst_ip", "snd_ip", "to_ip":
+		addr := condAddr(lc.Name)
+		if _, isIP := route.ParseAddr([]byte(word.Text)); !isIP && !strings.ContainsAny(word.Text, "/[") {
+			return k.hostCompare(addr, word.Text, eq), true
+		}
 		pfx, err := parsePrefix(word.Text)
 		if err {
-			k.d.Errorf(word.Pos, "%q is no address or network (a host name has to be quoted)", word.Text)
+			k.d.Add(diag.Diagnostic{Pos: word.Pos, EndCol: endOf(word), Summary: fmt.Sprintf("%q is no network", word.Text), Detail: "form: address, address/length, address/mask, or a host name"})
 			return nil, true
 		}
-		if k.coreCond(lc) == nil {
-			return nil, true
-		}
-		name := lc.Name
 		return result(func(c *route.Ctx) bool {
-			var a netip.Addr
-			switch name {
-			case "src_ip":
-				a = c.Recv.Src.Addr()
-			case "dst_ip":
-				a = c.Recv.Dst.Addr()
-			case "snd_ip":
-				a = c.Send.Sock.Addr.Addr()
-			default:
-				a = c.Send.Addr.Addr()
-			}
-			return pfx.Contains(a.Unmap())
+			a := addr(c)
+			return a.IsValid() && pfx.Contains(a.Unmap())
 		})
 	}
 	return nil, false
+}
+
+// condAddr is the address that an operand stands for; the zero address when nothing is being sent.
+func condAddr(name string) func(c *route.Ctx) netip.Addr {
+	switch name {
+	case "src_ip":
+		return func(c *route.Ctx) netip.Addr { return c.Recv.Src.Addr() }
+	case "dst_ip":
+		return func(c *route.Ctx) netip.Addr { return c.Recv.Dst.Addr() }
+	}
+	return func(c *route.Ctx) netip.Addr {
+		switch {
+		case c.Send == nil || c.Send.Sock == nil:
+			return netip.Addr{}
+		case name == "snd_ip":
+			return c.Send.Sock.Addr.Addr()
+		}
+		return c.Send.Addr.Addr()
+	}
+}
+
+// hostCompare compares an address with a host's, which is looked up when the expression is evaluated.
+func (k *Compiler) hostCompare(addr func(c *route.Ctx) netip.Addr, host string, eq int64) *expr {
+	name := []byte(host)
+	return intExpr(func(c *route.Ctx) (int64, bool) {
+		own := addr(c).Unmap()
+		a, err := c.ResolveHost(name, own.Is6())
+		if err != nil {
+			c.Error("address of %s: %v", name, err)
+			return 0, false
+		}
+		v := b2i(own == a.Unmap())
+		if eq == 0 {
+			v ^= 1
+		}
+		return v, true
+	})
 }
 
 func isSelf(c *route.Ctx, a netip.Addr) bool {

@@ -17,8 +17,8 @@ func TestErrors(t *testing.T) {
 		{"missing route", `route(NOWHERE);`, "there is no route[NOWHERE]"},
 		{"missing failure route", `t_on_failure("F");`, "there is no failure_route[F]"},
 		{"wrong block", `t_branch_timeout();`, "cannot be used in route"},
-		{"string minus number", `$var(x) = "abc" - 1;`, `"abc" is a string where operator - needs a number`},
-		{"number compared with string", `if (1 == "a") exit;`, `"a" is a string compared with a number`},
+		{"string minus number", `$var(x) = "abc" - 1;`, "type mismatch: a string where a number is needed"},
+		{"number compared with string", `if (1 == "a") exit;`, "type mismatch: a string where a number is needed"},
 		{"regular expression", `if ($rU =~ "a(") exit;`, "regular expression"},
 		{"back-reference", `if ($rU =~ "(a)\1") exit;`, "regular expression"},
 		{"read-only variable", `$rm = "X";`, "variable $rm is read-only"},
@@ -27,8 +27,8 @@ func TestErrors(t *testing.T) {
 		{"unknown transformation", `$var(x) = $(rU{s.lenn});`, `unknown transformation "s.lenn"`},
 		{"transformation suggestion", `$var(x) = $(rU{s.lenn});`, `did you mean "s.len"?`},
 		{"flag out of range", `setflag(32);`, "flag 32 is not in 0 to 31"},
-		{"switch of two kinds", `switch ($rU) { case 1: break; case "a": break; }`, "switch mixes integer and string cases"},
-		{"call in a parameter list", `xlog(sl_send_reply("1","2"));`, "a function can not be called inside a parameter list"},
+		{"switch of two kinds", `switch ($rU) { case 1: break; case "a": break; }`, "the labels of a switch are all numbers"},
+		{"call in a parameter list", `xlog(sl_send_reply("1","2"));`, "is called among the parameters of another function"},
 		{"not there yet", `udp_mtu_try_proto(TCP);`, "core command udp_mtu_try_proto is not there yet"},
 		{"attribute with a class", `%f.x = 1;`, "classes and indexes are not there yet"},
 		{"attribute with an index", `$var(x) = %y[1];`, "classes and indexes are not there yet"},
@@ -38,7 +38,6 @@ func TestErrors(t *testing.T) {
 		{"select of an unknown variable", `if (@cfg_get.g.v == 1) exit;`, "there is no variable g.v"},
 		{"select in a variable", `$var(x) = $sel(from.nosuch);`, `from has no part "nosuch"`},
 		{"group that does not exist", `cfg_select("g", 1);`, `there is no group "g"`},
-		{"onsend operand elsewhere", `if (snd_port == 5060) exit;`, "snd_port has a meaning in onsend_route only"},
 	}
 	for _, c := range tests {
 		t.Run(c.name, func(t *testing.T) {

@@ -30,6 +30,7 @@ type expr struct {
 	int     intFn
 	str     strFn
 	val     route.Getter
+	try     valFn // of tDyn, may be nil: like val, and says when the value can not be evaluated
 	whole   intFn // of tDyn, may be nil: the value when it is an integer; not ok: val says what it is. It calls no functions, so that both may be asked
 	isConst bool
 	n       int64
@@ -54,6 +55,20 @@ func (e *expr) asInt() intFn {
 		}
 	}
 	f := e.val
+	if try, whole := e.try, e.whole; try != nil {
+		return func(c *route.Ctx) (int64, bool) {
+			if whole != nil {
+				if n, ok := whole(c); ok {
+					return n, true
+				}
+			}
+			v, ok := try(c)
+			if !ok {
+				return 0, false
+			}
+			return v.Number()
+		}
+	}
 	if whole := e.whole; whole != nil {
 		return func(c *route.Ctx) (int64, bool) {
 			if n, ok := whole(c); ok {
@@ -82,6 +97,9 @@ func (e *expr) asStr() strFn {
 	case tStr:
 		return e.str
 	}
+	if try := e.try; try != nil {
+		return func(c *route.Ctx) ([]byte, bool) { v, ok := try(c); return v.Text(c), ok }
+	}
 	f := e.val
 	return func(c *route.Ctx) ([]byte, bool) { return f(c).Text(c), true }
 }
@@ -101,11 +119,23 @@ func (e *expr) asValue() valFn {
 			return route.Str(b), ok
 		}
 	}
+	if e.try != nil {
+		return e.try
+	}
 	f := e.val
 	return func(c *route.Ctx) (route.Value, bool) { return f(c), true }
 }
 
 func intExpr(f intFn) *expr { return &expr{typ: tInt, int: f} }
+
+func constExpr(v constant) *expr {
+	if v.isStr {
+		b := []byte(v.s)
+		return &expr{typ: tStr, isConst: true, s: b, str: func(*route.Ctx) ([]byte, bool) { return b, true }}
+	}
+	n := v.n
+	return &expr{typ: tInt, isConst: true, n: n, int: func(*route.Ctx) (int64, bool) { return n, true }}
+}
 
 // cond compiles a condition: true when the value is greater than zero, with return_mode=1 when it is not zero (core.md 6.5).
 func (k *Compiler) cond(x syntax.Expr) func(c *route.Ctx) bool {
@@ -147,15 +177,13 @@ func (k *Compiler) cond(x syntax.Expr) func(c *route.Ctx) bool {
 // expr compiles x; nil after an error was reported.
 func (k *Compiler) expr(x syntax.Expr) *expr {
 	k.pos = x.Position()
-	raw := k.o.RawReturn
+	if v, isConst := fold(x); isConst {
+		e := constExpr(v)
+		e.pos = x.Position()
+		return e
+	}
 	var e *expr
 	switch x := x.(type) {
-	case *syntax.IntLit:
-		n := x.Val
-		e = &expr{typ: tInt, isConst: true, n: n, int: func(*route.Ctx) (int64, bool) { return n, true }}
-	case *syntax.StrLit:
-		b := []byte(x.Val)
-		e = &expr{typ: tStr, isConst: true, s: b, str: func(*route.Ctx) ([]byte, bool) { return b, true }}
 	case *syntax.PV:
 		v, err := k.ParsePV(x.Text)
 		if err != nil {
@@ -163,29 +191,16 @@ func (k *Compiler) expr(x syntax.Expr) *expr {
 			return nil
 		}
 		e = &expr{typ: tDyn, val: v.Get, pv: v, whole: v.GetInt}
-	case *syntax.Call:
-		f := k.call(x)
-		if f == nil {
+	case *syntax.Call, *syntax.BlockExpr:
+		code := k.code(x)
+		switch {
+		case code == nil:
 			return nil
+		case k.o.RawReturn:
+			e = intExpr(code)
+		default:
+			e = intExpr(func(c *route.Ctx) (int64, bool) { n, _ := code(c); return b2i(n > 0), true })
 		}
-		e = intExpr(func(c *route.Ctx) (int64, bool) {
-			rc := f(c)
-			c.Flow &^= route.FlowBreak | route.FlowReturn
-			if raw {
-				return int64(rc), true
-			}
-			return b2i(rc > 0), true
-		})
-	case *syntax.BlockExpr:
-		f := k.block(x.Block)
-		e = intExpr(func(c *route.Ctx) (int64, bool) {
-			rc := f(c)
-			c.Flow &^= route.FlowBreak | route.FlowReturn
-			if raw {
-				return int64(rc), true
-			}
-			return b2i(rc > 0), true
-		})
 	case *syntax.ParenAssign:
 		f := k.assign(x.Assign)
 		if f == nil {
@@ -201,8 +216,7 @@ func (k *Compiler) expr(x syntax.Expr) *expr {
 	case *syntax.SelVal:
 		e = k.selval(x)
 	case *syntax.Addr:
-		b := []byte(x.Text)
-		e = &expr{typ: tStr, isConst: true, s: b, str: func(*route.Ctx) ([]byte, bool) { return b, true }}
+		e = constExpr(constant{s: x.Text, isStr: true})
 	case *syntax.Select:
 		get, err := k.Select(x.Text)
 		if err != nil {
@@ -217,14 +231,32 @@ func (k *Compiler) expr(x syntax.Expr) *expr {
 			return nil
 		}
 		e = &expr{typ: tDyn, val: v.Get, pv: v}
-	default:
-		k.d.Errorf(x.Position(), "expression is not supported here")
-		return nil
+	default: // uri:host and uri:port stand in forward() only
+		panic(fmt.Sprintf("compile: expression %T", x))
 	}
 	if e != nil {
 		e.pos = x.Position()
 	}
 	return e
+}
+
+// code is what a call or a block returns; return and break in it end the block only.
+func (k *Compiler) code(x syntax.Expr) intFn {
+	var f route.Stmt
+	switch x := x.(type) {
+	case *syntax.Call:
+		f = k.call(x)
+	case *syntax.BlockExpr:
+		f = k.block(x.Block)
+	}
+	if f == nil {
+		return nil
+	}
+	return func(c *route.Ctx) (int64, bool) {
+		rc := f(c)
+		c.Flow &^= route.FlowBreak | route.FlowReturn
+		return int64(rc), true
+	}
 }
 
 // attribute compiles %name, which is the AVP of that name: reading takes the newest value, assigning replaces all.
@@ -249,10 +281,6 @@ func (k *Compiler) unary(x *syntax.Unary) *expr {
 	}
 	switch x.Op {
 	case "!", "-", "~":
-		if e.isConst && e.typ == tStr {
-			k.d.Errorf(x.X.Position(), "%q is a string where a number is needed", e.s)
-			return nil
-		}
 		f := e.asInt()
 		var op intFn
 		switch x.Op {
@@ -263,20 +291,13 @@ func (k *Compiler) unary(x *syntax.Unary) *expr {
 		default:
 			op = func(c *route.Ctx) (int64, bool) { n, ok := f(c); return ^n, ok }
 		}
-		r := intExpr(op)
-		if n, ok := constInt(x); ok {
-			r = &expr{typ: tInt, isConst: true, n: n, int: func(*route.Ctx) (int64, bool) { return n, true }}
-		}
-		return r
+		return intExpr(op)
 	case "(int)":
 		return intExpr(e.asInt())
 	case "(str)":
 		return &expr{typ: tStr, str: e.asStr()}
 	case "defined":
-		f := e.val
-		if e.sel != nil {
-			f = e.sel
-		}
+		f := e.bare()
 		if f == nil {
 			return intExpr(func(*route.Ctx) (int64, bool) { return 1, true })
 		}
@@ -288,8 +309,7 @@ func (k *Compiler) unary(x *syntax.Unary) *expr {
 		f := e.asStr()
 		return intExpr(func(c *route.Ctx) (int64, bool) { b, ok := f(c); return b2i(len(b) == 0), ok })
 	}
-	k.d.Errorf(x.Pos, "operator %s is not supported", x.Op)
-	return nil
+	panic("compile: operator " + x.Op) // the parser makes no other
 }
 
 func (k *Compiler) selval(x *syntax.SelVal) *expr {
@@ -298,12 +318,29 @@ func (k *Compiler) selval(x *syntax.SelVal) *expr {
 		return nil
 	}
 	av, bv := a.asValue(), b.asValue()
-	return &expr{typ: tDyn, val: func(c *route.Ctx) route.Value {
-		f := bv
+	return dynExpr(nil, func(c *route.Ctx) (route.Value, bool) {
 		if cond(c) {
-			f = av
+			return av(c)
 		}
-		if v, ok := f(c); ok {
+		return bv(c)
+	})
+}
+
+// bare is the getter of a variable or select that stands alone: only those can be undefined. nil: it is something else.
+func (e *expr) bare() route.Getter {
+	switch {
+	case e.sel != nil:
+		return e.sel
+	case e.pv != nil:
+		return e.val
+	}
+	return nil
+}
+
+// dynExpr is a value whose type shows at run time and which may fail.
+func dynExpr(whole intFn, try valFn) *expr {
+	return &expr{typ: tDyn, whole: whole, try: try, val: func(c *route.Ctx) route.Value {
+		if v, ok := try(c); ok {
 			return v
 		}
 		return route.Null
@@ -322,6 +359,12 @@ func (k *Compiler) binary(x *syntax.Binary) *expr {
 	switch x.Op {
 	case "||", "&&":
 		lf, rf := l.asInt(), r.asInt()
+		switch neutral := b2i(x.Op == "&&"); { // Kamailio drops "|| 0" and "&& 1", so what is left keeps its value
+		case r.isConst && r.typ == tInt && r.n == neutral:
+			return intExpr(lf)
+		case l.isConst && l.typ == tInt && l.n == neutral:
+			return intExpr(rf)
+		}
 		if x.Op == "||" {
 			return intExpr(func(c *route.Ctx) (int64, bool) {
 				n, ok := lf(c)
@@ -347,18 +390,12 @@ func (k *Compiler) binary(x *syntax.Binary) *expr {
 	case "+":
 		return k.plus(x, l, r)
 	}
-	for _, e := range []*expr{l, r} {
-		if e.isConst && e.typ == tStr {
-			k.d.Errorf(e.pos, "%q is a string where operator %s needs a number", e.s, x.Op)
-			return nil
-		}
-	}
 	if r.isConst && r.typ == tInt {
 		if e := arithConst(x.Op, l.asInt(), r.n); e != nil {
 			return e
 		}
 	}
-	return k.arith(x.Op, l.asInt(), r.asInt(), x)
+	return arith(x.Op, l.asInt(), r.asInt())
 }
 
 // arithConst compiles the commonest operators with a constant on the right; nil: arith does it.
@@ -390,49 +427,51 @@ func arithConst(op string, l intFn, b int64) *expr {
 	return nil
 }
 
-func (k *Compiler) arith(op string, l, r intFn, x *syntax.Binary) *expr {
-	var f func(a, b int64) (int64, bool)
+// arithmetic is what an operator of two numbers does; nil: it is none.
+func arithmetic(op string) func(a, b int64) (int64, bool) {
 	switch op {
 	case "-":
-		f = func(a, b int64) (int64, bool) { return a - b, true }
+		return func(a, b int64) (int64, bool) { return a - b, true }
 	case "*":
-		f = func(a, b int64) (int64, bool) { return a * b, true }
+		return func(a, b int64) (int64, bool) { return a * b, true }
 	case "/":
-		f = func(a, b int64) (int64, bool) {
+		return func(a, b int64) (int64, bool) {
 			if b == 0 {
 				return 0, false
 			}
 			return a / b, true
 		}
 	case "mod":
-		f = func(a, b int64) (int64, bool) {
+		return func(a, b int64) (int64, bool) {
 			if b == 0 {
 				return 0, false
 			}
 			return a % b, true
 		}
 	case "|":
-		f = func(a, b int64) (int64, bool) { return a | b, true }
+		return func(a, b int64) (int64, bool) { return a | b, true }
 	case "&":
-		f = func(a, b int64) (int64, bool) { return a & b, true }
+		return func(a, b int64) (int64, bool) { return a & b, true }
 	case "^":
-		f = func(a, b int64) (int64, bool) { return a ^ b, true }
+		return func(a, b int64) (int64, bool) { return a ^ b, true }
 	case "<<":
-		f = func(a, b int64) (int64, bool) { return a << uint64(b&63), true }
+		return func(a, b int64) (int64, bool) { return a << uint64(b&63), true }
 	case ">>":
-		f = func(a, b int64) (int64, bool) { return a >> uint64(b&63), true }
+		return func(a, b int64) (int64, bool) { return a >> uint64(b&63), true }
 	case ">":
-		f = func(a, b int64) (int64, bool) { return b2i(a > b), true }
+		return func(a, b int64) (int64, bool) { return b2i(a > b), true }
 	case "<":
-		f = func(a, b int64) (int64, bool) { return b2i(a < b), true }
+		return func(a, b int64) (int64, bool) { return b2i(a < b), true }
 	case ">=":
-		f = func(a, b int64) (int64, bool) { return b2i(a >= b), true }
+		return func(a, b int64) (int64, bool) { return b2i(a >= b), true }
 	case "<=":
-		f = func(a, b int64) (int64, bool) { return b2i(a <= b), true }
-	default:
-		k.d.Errorf(x.Pos, "operator %s is not supported", op)
-		return nil
+		return func(a, b int64) (int64, bool) { return b2i(a <= b), true }
 	}
+	return nil
+}
+
+func arith(op string, l, r intFn) *expr {
+	f := arithmetic(op)
 	return intExpr(func(c *route.Ctx) (int64, bool) {
 		a, ok := l(c)
 		if !ok {
@@ -450,10 +489,6 @@ func (k *Compiler) arith(op string, l, r intFn, x *syntax.Binary) *expr {
 func (k *Compiler) plus(x *syntax.Binary, l, r *expr) *expr {
 	switch l.typ {
 	case tInt:
-		if r.isConst && r.typ == tStr {
-			k.d.Errorf(r.pos, "%q is a string added to a number", r.s)
-			return nil
-		}
 		lf, rf := l.int, r.asInt()
 		return intExpr(func(c *route.Ctx) (int64, bool) {
 			a, ok1 := lf(c)
@@ -468,7 +503,7 @@ func (k *Compiler) plus(x *syntax.Binary, l, r *expr) *expr {
 			return c.Scratch.Concat(a, b), ok1 && ok2
 		}}
 	}
-	lf, rf, ri := l.val, r.asStr(), r.asInt()
+	lf, rf, ri := l.asValue(), r.asStr(), r.asInt()
 	rInt := r.typ == tInt
 	var sum intFn
 	switch lw, rw, b := l.whole, r.whole, r.n; {
@@ -482,23 +517,20 @@ func (k *Compiler) plus(x *syntax.Binary, l, r *expr) *expr {
 			return a + b, ok1 && ok2
 		}
 	}
-	return &expr{typ: tDyn, whole: sum, val: func(c *route.Ctx) route.Value {
-		a := lf(c)
+	return dynExpr(sum, func(c *route.Ctx) (route.Value, bool) {
+		a, ok := lf(c)
+		if !ok {
+			return route.Null, false
+		}
 		if a.IsInt() || a.IsNull() && rInt {
 			n, _ := a.Number()
 			m, ok := ri(c)
-			if !ok {
-				return route.Null
-			}
-			return route.Int(n + m)
+			return route.Int(n + m), ok
 		}
 		at := a.Text(c)
 		b, ok := rf(c)
-		if !ok {
-			return route.Null
-		}
-		return route.Str(c.Scratch.Concat(at, b))
-	}}
+		return route.Str(c.Scratch.Concat(at, b)), ok
+	})
 }
 
 // equal compiles the comparisons of core.md 6.4.
@@ -510,10 +542,7 @@ func (k *Compiler) equal(x *syntax.Binary, l, r *expr) *expr {
 		neg = 1
 	}
 	if r.pv != nil && r.pv.Null {
-		f := l.val
-		if l.sel != nil {
-			f = l.sel
-		}
+		f := l.bare()
 		if f == nil {
 			n := neg
 			return intExpr(func(*route.Ctx) (int64, bool) { return n, true })
@@ -524,10 +553,6 @@ func (k *Compiler) equal(x *syntax.Binary, l, r *expr) *expr {
 	asStrs := op == "eq" || op == "ne" || (op == "==" || op == "!=") && l.typ == tStr
 	switch {
 	case asInts:
-		if r.isConst && r.typ == tStr {
-			k.d.Errorf(r.pos, "%q is a string compared with a number", r.s)
-			return nil
-		}
 		lf, rf := l.asInt(), r.asInt()
 		return intExpr(func(c *route.Ctx) (int64, bool) {
 			a, ok1 := lf(c)
@@ -541,6 +566,9 @@ func (k *Compiler) equal(x *syntax.Binary, l, r *expr) *expr {
 			b, ok2 := rf(c)
 			return b2i(bytes.Equal(a, b)) ^ neg, ok1 && ok2
 		})
+	}
+	if l.try != nil || r.try != nil {
+		return equalValues(l.asValue(), r.asValue(), neg)
 	}
 	lf := l.val
 	switch r.typ {
@@ -576,6 +604,25 @@ func (k *Compiler) equal(x *syntax.Binary, l, r *expr) *expr {
 	return intExpr(func(c *route.Ctx) (int64, bool) {
 		a, b := lf(c), rf(c)
 		switch {
+		case a.IsNull() && b.IsNull():
+			return 1 ^ neg, true
+		case a.IsInt() || a.IsNull() && b.IsInt():
+			n, _ := a.Number()
+			m, ok := b.Number()
+			return b2i(n == m) ^ neg, ok
+		}
+		return b2i(bytes.Equal(a.Text(c), b.Text(c))) ^ neg, true
+	})
+}
+
+// equalValues compares two values that may fail: the left one's type decides, the right one's when that is undefined.
+func equalValues(l, r valFn, neg int64) *expr {
+	return intExpr(func(c *route.Ctx) (int64, bool) {
+		a, ok1 := l(c)
+		b, ok2 := r(c)
+		switch {
+		case !ok1 || !ok2:
+			return 0, false
 		case a.IsNull() && b.IsNull():
 			return 1 ^ neg, true
 		case a.IsInt() || a.IsNull() && b.IsInt():

@@ -2,6 +2,7 @@ package compile
 
 import (
 	"bytes"
+	"fmt"
 	"regexp"
 
 	"kahea/cfglang/route"
@@ -73,8 +74,7 @@ func (k *Compiler) stmt(s syntax.Stmt) route.Stmt {
 	case *syntax.Empty:
 		return nil
 	}
-	k.d.Errorf(s.Position(), "statement is not supported")
-	return nil
+	panic(fmt.Sprintf("compile: statement %T", s)) // the parser makes no other
 }
 
 func (k *Compiler) ctl(s *syntax.Ctl) route.Stmt {
@@ -82,7 +82,7 @@ func (k *Compiler) ctl(s *syntax.Ctl) route.Stmt {
 	def := 1
 	switch s.Kind {
 	case syntax.Break:
-		return func(c *route.Ctx) int { c.Flow |= route.FlowBreak; return 1 }
+		return func(c *route.Ctx) int { c.Flow |= route.FlowBreak; return 0 }
 	case syntax.Return:
 		flow = route.FlowReturn
 	case syntax.Exit:
@@ -199,33 +199,24 @@ func (k *Compiler) switchStmt(s *syntax.Switch) route.Stmt {
 		x := switchCase{from: len(stmts)}
 		switch {
 		case cs.Default:
-			if def >= 0 {
-				k.d.Errorf(cs.Pos, "switch has two default cases")
-			}
 			def = len(stmts)
 		default:
-			switch l := cs.Label.(type) {
-			case *syntax.IntLit:
-				x.num = l.Val
-				ints = true
-			case *syntax.Unary:
-				n, ok := constInt(l)
-				if !ok {
-					k.d.Errorf(cs.Pos, "case label must be a constant")
-				}
-				x.num, ints = n, true
-			case *syntax.StrLit:
+			v, ok := fold(cs.Label)
+			switch {
+			case !ok: // that it is constant the parser has seen
+				k.d.Errorf(cs.Label.Position(), "the label of the case has no value")
+			case !v.isStr:
+				x.num, ints = v.n, true
+			default:
 				strs = true
-				x.text = []byte(l.Val)
+				x.text = []byte(v.s)
 				if cs.Regex {
-					re, err := syntax.CompilePOSIX(l.Val, false, true)
+					re, err := syntax.CompilePOSIX(v.s, false, true)
 					if err != nil {
-						k.d.Errorf(l.Pos, "regular expression of case: %v", err)
+						k.d.Errorf(cs.Label.Position(), "%v", err)
 					}
 					x.re, res = re, true
 				}
-			default:
-				k.d.Errorf(cs.Pos, "case label must be a constant")
 			}
 			cases = append(cases, x)
 		}
@@ -234,10 +225,6 @@ func (k *Compiler) switchStmt(s *syntax.Switch) route.Stmt {
 				stmts = append(stmts, f)
 			}
 		}
-	}
-	if ints && strs {
-		k.d.Errorf(s.Pos, "switch mixes integer and string cases")
-		return nil
 	}
 	num, str := e.asInt(), e.asStr()
 	keys := make([]int64, len(cases)) // apart from the rest, so that the search stays in a few cache lines
@@ -294,24 +281,6 @@ func textKey(b []byte) int64 {
 	return k
 }
 
-func constInt(e syntax.Expr) (int64, bool) {
-	switch e := e.(type) {
-	case *syntax.IntLit:
-		return e.Val, true
-	case *syntax.Unary:
-		n, ok := constInt(e.X)
-		switch e.Op {
-		case "-":
-			return -n, ok
-		case "~":
-			return ^n, ok
-		case "!":
-			return b2i(n == 0), ok
-		}
-	}
-	return 0, false
-}
-
 func b2i(b bool) int64 {
 	if b {
 		return 1
@@ -325,7 +294,15 @@ func (k *Compiler) assign(s *syntax.AssignStmt) route.Stmt {
 	if v == nil {
 		return nil
 	}
-	e := k.expr(s.R)
+	var e *expr
+	switch s.R.(type) {
+	case *syntax.Call, *syntax.BlockExpr: // unlike in an expression, the code itself
+		if code := k.code(s.R); code != nil {
+			e = intExpr(code)
+		}
+	default:
+		e = k.expr(s.R)
+	}
 	if e == nil {
 		return nil
 	}
@@ -382,8 +359,7 @@ func (k *Compiler) lval(x syntax.Expr) *route.PV {
 	}
 	l, ok := x.(*syntax.PV)
 	if !ok {
-		k.d.Errorf(x.Position(), "nothing can be assigned to this")
-		return nil
+		panic(fmt.Sprintf("compile: assignment to %T", x)) // the parser takes variables only
 	}
 	v, err := k.ParsePV(l.Text)
 	if err != nil {

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"kahea/cfglang/route"
+	"kahea/sipparse"
 )
 
 func addrText(c *route.Ctx, a netip.Addr, brackets bool) []byte {
@@ -116,11 +117,8 @@ func branchSelect(_ *Selects, root component, rest []component) (element, error)
 		return nil, errSelectMore(root)
 	}
 	part, rest := rest[0], rest[1:]
-	if len(rest) > 0 {
-		return nil, fmt.Errorf("parts of branch.%s are not there yet", part.name)
-	}
 	if part.key() == "count" {
-		return number(func(c *route.Ctx) int64 { return int64(len(c.Branches)) }), alone(part, nil)
+		return number(func(c *route.Ctx) int64 { return int64(len(c.Branches)) }), alone(part, rest)
 	}
 	var one func(dst []byte, b *route.Branch) []byte
 	switch part.key() {
@@ -141,7 +139,7 @@ func branchSelect(_ *Selects, root component, rest []component) (element, error)
 	default:
 		return nil, errSelectPart(root, part)
 	}
-	return func(c *route.Ctx) ([]byte, bool) {
+	text := func(c *route.Ctx) ([]byte, bool) {
 		if len(c.Branches) == 0 {
 			return nil, false
 		}
@@ -164,7 +162,41 @@ func branchSelect(_ *Selects, root component, rest []component) (element, error)
 			}
 		}
 		return opt(c.Scratch.Keep(b)), true
-	}, nil
+	}
+	switch {
+	case part.key() == "uriq" && len(rest) > 0:
+		return textAddrSelect(part, rest, text)
+	case part.key() == "q":
+		if len(rest) > 0 {
+			return nil, errSelectPart(part, rest[0])
+		}
+		return text, nil
+	}
+	return uriSelect(part, rest, text)
+}
+
+// textAddrSelect is a part of an address that stands in a text.
+func textAddrSelect(of component, rest []component, text element) (element, error) {
+	n := new(sipparse.NameAddr) // of the program, for the time of one call
+	span := func(f func(n *sipparse.NameAddr) sipparse.Span) element {
+		return func(c *route.Ctx) ([]byte, bool) {
+			b, ok := text(c)
+			if !ok || sipparse.ParseNameAddr(b, sipparse.Span{Len: uint32(len(b))}, n) != sipparse.OK {
+				return nil, false
+			}
+			return opt(f(n).In(b)), true
+		}
+	}
+	part, rest := rest[0], rest[1:]
+	switch part.key() {
+	case "uri":
+		return uriSelect(part, rest, span(addrURI))
+	case "name":
+		return span(addrName), alone(part, rest)
+	case "params":
+		return paramSelect(part, rest, span(addrParams))
+	}
+	return nil, errSelectPart(of, part)
 }
 
 // appendQ prints thousandths as q does; nothing for a branch without q.

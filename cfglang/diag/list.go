@@ -24,6 +24,8 @@ func (l *List) Add(d Diagnostic) {
 		if name := d.Pos.word(); name != "" {
 			d.EndCol = d.Pos.Col + len(name)
 		}
+	} else if d.EndCol == 0 {
+		d.EndCol = d.Pos.tokenEnd()
 	}
 	l.all = append(l.all, d)
 }

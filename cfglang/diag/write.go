@@ -131,11 +131,50 @@ func (p Pos) word() string {
 	}
 	rest := line[p.Col-1:]
 	end := 0
-	for end < len(rest) && (rest[end] == '_' || rest[end] >= '0' && rest[end] <= '9' || rest[end]|0x20 >= 'a' && rest[end]|0x20 <= 'z') {
+	for end < len(rest) && isWord(rest[end]) {
 		end++
 	}
 	return rest[:end]
 }
+
+// tokenEnd is the column behind the word, string, variable or select that stands at p; 0: something else does.
+func (p Pos) tokenEnd() int {
+	line, ok := p.sourceLine()
+	if !ok || p.Col < 1 || p.Col > len(line) {
+		return 0
+	}
+	rest := line[p.Col-1:]
+	end := 0
+	switch c := rest[0]; {
+	case c == '"' || c == '\'':
+		for end = 1; end < len(rest) && rest[end] != c; end++ {
+			if rest[end] == '\\' && c == '"' {
+				end++
+			}
+		}
+		end++
+	case c == '$' || c == '%' || c == '@':
+		depth := 0
+		for end = 1; end < len(rest) && (depth > 0 || isWord(rest[end]) || strings.IndexByte("(.[", rest[end]) >= 0); end++ {
+			switch rest[end] {
+			case '(', '[':
+				depth++
+			case ')', ']':
+				depth--
+			}
+		}
+	default:
+		for end < len(rest) && isWord(rest[end]) {
+			end++
+		}
+	}
+	if end < 2 || end > len(rest) {
+		return 0
+	}
+	return p.Col + end
+}
+
+func isWord(c byte) bool { return c == '_' || c >= '0' && c <= '9' || c|0x20 >= 'a' && c|0x20 <= 'z' }
 
 // caret returns blanks (tabs kept, so that it lines up) and ^~~~ under the bytes [col, end) of line.
 func caret(line string, col, end int) string {

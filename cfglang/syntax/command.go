@@ -218,6 +218,10 @@ func (p *parser) coreArg(letter byte) Expr {
 			p.take()
 			return &URIPart{Pos: t.pos, Port: t.text == "uri:port"}
 		case tStr:
+			if letter == 'f' { // a flag's name: "6" is no number
+				p.take()
+				return &Addr{Pos: t.pos, Text: t.text}
+			}
 			return p.unary()
 		}
 		if letter == 'h' {

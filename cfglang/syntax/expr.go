@@ -8,7 +8,7 @@ import (
 	"kahea/cfglang/diag"
 )
 
-// Levels of binding, lowest first (core.md 6.2).
+// Levels of binding, lowest first, as in Kamailio's grammar.
 const (
 	levelUnary   = 13
 	levelDefined = 14
@@ -78,24 +78,61 @@ func (p *parser) expr(level int) Expr {
 	}
 }
 
-// checkTypes reports a string literal where an int is needed, as Kamailio's parser does.
-func (p *parser) checkTypes(b *Binary) {
-	needInt := func(e Expr) {
-		if s, ok := e.(*StrLit); ok {
-			p.errors++
-			p.d.Add(diag.Diagnostic{Pos: s.Pos, Summary: "type mismatch: string instead of number", Detail: fmt.Sprintf("%q takes numbers here; (int) converts", b.Op)})
+// staticType is what is known of a value before it is evaluated.
+type staticType uint8
+
+const (
+	anyType staticType = iota
+	intType
+	strType
+)
+
+func typeOf(e Expr) staticType {
+	switch e := e.(type) {
+	case *IntLit, *Call, *BlockExpr, *ParenAssign:
+		return intType
+	case *StrLit:
+		return strType
+	case *Unary:
+		if e.Op == "(str)" {
+			return strType
 		}
+		return intType
+	case *Binary:
+		if e.Op == "+" {
+			return typeOf(e.L)
+		}
+		return intType
 	}
+	return anyType
+}
+
+// checkTypes reports a text where a number is needed, as Kamailio's parser does: of most operators both operands are numbers; the left
+// one's type decides what a comparison and + take.
+func (p *parser) checkTypes(b *Binary) {
 	switch b.Op {
-	case "+", "==", "!=":
-		if k, ok := constKind(b.L); ok && k == IntValue {
-			needInt(b.R)
+	case "+", "==", "!=", "eq", "ne", "=~":
+		if typeOf(b.L) == intType {
+			p.needNumber(b.R, fmt.Sprintf("the left operand of %q is a number, so the right one must be one; (str) or (int) converts", b.Op))
 		}
-	case "eq", "ne", "=~":
-	case "ieq", "ine", "||", "&&":
 	default:
-		needInt(b.L)
-		needInt(b.R)
+		p.needNumber(b.L, fmt.Sprintf("%q takes numbers; (int) converts", b.Op))
+		p.needNumber(b.R, fmt.Sprintf("%q takes numbers; (int) converts", b.Op))
+	}
+}
+
+func (p *parser) needNumber(e Expr, detail string) {
+	if typeOf(e) != strType {
+		return
+	}
+	p.errors++
+	p.d.Add(diag.Diagnostic{Pos: e.Position(), Summary: "type mismatch: a string where a number is needed", Detail: detail})
+}
+
+func (p *parser) needString(e Expr, detail string) {
+	if typeOf(e) == intType {
+		p.errors++
+		p.d.Add(diag.Diagnostic{Pos: e.Position(), Summary: "type mismatch: a number where a string is needed", Detail: detail})
 	}
 }
 
@@ -110,7 +147,9 @@ func (p *parser) unary() Expr {
 				p.take()
 				return &IntLit{Pos: t.pos, Val: -p.prev.num}
 			}
-			return &Unary{Pos: t.pos, Op: t.text, X: p.expr(levelUnary)}
+			u := &Unary{Pos: t.pos, Op: t.text, X: p.expr(levelUnary)}
+			p.needNumber(u.X, fmt.Sprintf("%q takes a number; (int) converts", t.text))
+			return u
 		case "(":
 			return p.paren()
 		case "{":
@@ -131,7 +170,9 @@ func (p *parser) unary() Expr {
 		switch t.text {
 		case "not":
 			p.take()
-			return &Unary{Pos: t.pos, Op: "!", X: p.expr(levelUnary)}
+			u := &Unary{Pos: t.pos, Op: "!", X: p.expr(levelUnary)}
+			p.needNumber(u.X, `"not" takes a number; (int) converts`)
+			return u
 		case "defined":
 			p.take()
 			return &Unary{Pos: t.pos, Op: "defined", X: p.expr(levelDefined)}
@@ -139,6 +180,7 @@ func (p *parser) unary() Expr {
 			p.take()
 			p.expect("(", "")
 			u := &Unary{Pos: t.pos, Op: t.text, X: p.expr(0)}
+			p.needString(u.X, fmt.Sprintf("%s takes a string; (str) converts", t.text))
 			p.expect(")", "")
 			return u
 		case "selval":
