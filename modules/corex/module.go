@@ -9,6 +9,7 @@ import (
 	"kahea/cfglang/log"
 	"kahea/cfglang/route"
 	"kahea/modules"
+	"kahea/sipparse"
 )
 
 func init() { modules.Register("corex", func() modules.Module { return &mod{} }) }
@@ -51,6 +52,15 @@ func (m *mod) Exports() modules.Exports {
 				b, ok := a.Str(c, 0)
 				return truth(ok && byName(c, b) != nil)
 			}},
+			{Name: "send_udp", Args: "|s", From: route.InRequest | route.InFailure, Doc: "send the message as received over UDP, to host[:port] or to where the request goes", Run: sendAsIs("send_udp", sipparse.UDP)},
+			{Name: "send_tcp", Args: "|s", From: route.InRequest | route.InFailure, Doc: "the same over TCP", Run: sendAsIs("send_tcp", sipparse.TCP)},
+			{Name: "send_data", Args: "ss", From: route.AnyRoute, Doc: "send bytes to where a SIP URI points", Run: sendData("send_data")},
+			{Name: "sendx", Args: "sss", From: route.AnyRoute, Doc: "the same from a socket, by address or name", Run: sendData("sendx")},
+			{Name: "set_source_address", Args: "s", From: route.AnyRoute, Doc: "take the message as sent from [proto:]address[:port]", Run: setSource},
+			{Name: "forward_reply", From: route.InReply, Doc: "send the reply on now", Run: forwardReply},
+			{Name: "add_tcp_alias", Args: "i", From: route.AnyRoute, Doc: "make the message's connection reachable by another port of the peer; 0: that of the first Via", Run: addTCPAlias},
+			{Name: "file_read", Args: "sP", From: route.AnyRoute, Doc: "store the text of a file in a variable; only this script waits for it", Run: readFile},
+			{Name: "file_write", Args: "ss", From: route.AnyRoute, Doc: "write text to a file, which is emptied before; only this script waits for it", Run: writeFile},
 			{Name: "is_faked_msg", From: route.AnyRoute, Doc: "1 if the message was made up, else -1", Run: func(c *route.Ctx, _ *route.Args) int { return truth(c.Faked) }},
 		},
 		Vars: []route.Var{{Name: "cfg", Bind: bindCfg, Doc: "$cfg(line), $cfg(name), $cfg(file): where the configuration stands"}},
