@@ -58,7 +58,6 @@ func (m *mod) Exports() modules.Exports {
 			{Name: "sendx", Args: "sss", From: route.AnyRoute, Doc: "the same from a socket, by address or name", Run: sendData("sendx")},
 			{Name: "set_source_address", Args: "s", From: route.AnyRoute, Doc: "take the message as sent from [proto:]address[:port]", Run: setSource},
 			{Name: "forward_reply", From: route.InReply, Doc: "send the reply on now", Run: forwardReply},
-			{Name: "add_tcp_alias", Args: "i", From: route.AnyRoute, Doc: "make the message's connection reachable by another port of the peer; 0: that of the first Via", Run: addTCPAlias},
 			{Name: "file_read", Args: "sP", From: route.AnyRoute, Doc: "store the text of a file in a variable; only this script waits for it", Run: readFile},
 			{Name: "file_write", Args: "ss", From: route.AnyRoute, Doc: "write text to a file, which is emptied before; only this script waits for it", Run: writeFile},
 			{Name: "is_faked_msg", From: route.AnyRoute, Doc: "1 if the message was made up, else -1", Run: func(c *route.Ctx, _ *route.Args) int { return truth(c.Faked) }},

@@ -103,26 +103,3 @@ func setSource(c *route.Ctx, a *route.Args) int {
 
 // forwardReply sends the reply on by its second Via at once; the reply is still passed on when the route ends, unless it drops it.
 func forwardReply(c *route.Ctx, _ *route.Args) int { return truth(c.ForwardReply(0, nil)) }
-
-// addTCPAlias makes the connection of the message reachable by another port of the peer; 0 is the port of the first Via.
-func addTCPAlias(c *route.Ctx, a *route.Args) int {
-	n, ok := a.Int(c, 0)
-	if !ok || n < 0 || n > 65535 || c.Recv.Proto == sipparse.UDP || c.Recv.Conn == 0 {
-		return -1
-	}
-	port := uint16(n)
-	if port == 0 {
-		v, e := c.Msg.Via1()
-		if e != sipparse.OK {
-			return -1
-		}
-		if port = v.Port; port == 0 {
-			port = 5060
-		}
-	}
-	if err := c.P.Host.AddAlias(c.Recv.Conn, port); err != nil {
-		c.Logf(log.Err, "corex", "add_tcp_alias: port %d: %v", port, err)
-		return -1
-	}
-	return 1
-}

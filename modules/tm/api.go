@@ -22,6 +22,18 @@ type API interface {
 	WithRequest(c *route.Ctx, f func(msg *sipparse.Msg)) bool
 	// FlushFlags stores the message's flags in its transaction; false if there is none.
 	FlushFlags(c *route.Ctx) bool
+	// Suspend keeps the transaction of a request until Continue or fr_timer; 0: a retransmission, which ends the script.
+	Suspend(c *route.Ctx) (rc int, err error)
+	// Continue runs a route on the request of a suspended transaction, as a failure route.
+	Continue(p *route.Proc, index, label uint32, r *route.Route) error
+	// CancelCallID cancels the branches of an INVITE found by Call-ID and CSeq number; false if there is none.
+	CancelCallID(p *route.Proc, callID, cseq []byte, set uint32) bool
+	// ReplyCallID answers a request found by Call-ID and CSeq number.
+	ReplyCallID(p *route.Proc, callID, cseq []byte, code int, reason []byte) bool
+	// CancelBranches cancels branches of the transaction of the reply in hand.
+	CancelBranches(c *route.Ctx, pick func(index int) bool) bool
+	// DropTransaction ends the transaction of a request without an answer.
+	DropTransaction(c *route.Ctx, code int) bool
 	// AddHook registers what is told of transactions; in Setup.
 	AddHook(h Hook)
 }

@@ -64,7 +64,9 @@ func (m *mod) relayCancel(c *route.Ctx, forced *route.Target) int {
 	if h := c.Msg.First(sipparse.HdrReason); h != nil {
 		extra = c.Msg.Buf[h.Off:h.End]
 	}
-	if m.cancelBranches(c.P, inv, it, extra) > 0 {
+	if m.cancelSuspended(c.P, inv, it) {
+		m.replyLocal(c, c.Trans, t, 200, cancelNothing)
+	} else if m.cancelBranches(c.P, inv, it, extra) > 0 {
 		m.replyLocal(c, c.Trans, t, 200, cancelReason)
 	} else {
 		m.replyLocal(c, c.Trans, t, 200, cancelNothing)

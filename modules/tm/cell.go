@@ -31,6 +31,7 @@ const (
 	flagInDialog  // it belongs to a call that exists: it may use the reserve of shared memory
 	flagAckSeen
 	flagReplicate // replies go to nobody (t_replicate)
+	flagSuspended // waits for t_continue (suspend.go)
 )
 
 // span is a range of the request's bytes.

@@ -29,7 +29,19 @@ func (m *mod) funcs() []route.Func {
 		args := "|ss"
 		return route.Func{Name: name, Args: args, From: rf, Compile: m.compileRelay(proto), Doc: "forward statefully to $du, the R-URI and all branches, or to a host and port"}
 	}
+	to := func(name, doc string, replicate bool) route.Func {
+		return route.Func{Name: name, Args: "ss", From: req, Compile: m.compileProtoRelay(replicate), Doc: doc}
+	}
 	return []route.Func{
+		{Name: "t_relay_to", Args: "|ss", From: rf, Compile: m.compileRelayTo, Doc: "t_relay to proto:host:port, with flags: 1 no 100, 2 no answer when it fails, 4 no DNS failover"},
+		{Name: "t_relay_to_proxy", Args: "s", From: rf, Compile: m.compileRelayTo, Doc: "t_relay to proto:host:port"},
+		{Name: "t_forward_nonack", Args: "ss", From: req, Compile: m.compileForward(sipparse.ProtoNone), Doc: "add branches to a transaction that is there, to a host and port; no 100"},
+		{Name: "t_forward_nonack_udp", Args: "ss", From: req, Compile: m.compileForward(sipparse.UDP), Doc: "the same over UDP"},
+		{Name: "t_forward_nonack_tcp", Args: "ss", From: req, Compile: m.compileForward(sipparse.TCP), Doc: "the same over TCP"},
+		to("t_forward_nonack_to", "t_forward_nonack with a protocol and host:port", false),
+		to("t_replicate_to", "t_replicate with a protocol and host:port", true),
+		{Name: "t_replicate_udp", Args: "ss", From: req, Run: m.tReplicateProto(sipparse.UDP), Doc: "t_replicate to a host and port over UDP"},
+		{Name: "t_replicate_tcp", Args: "ss", From: req, Run: m.tReplicateProto(sipparse.TCP), Doc: "the same over TCP"},
 		relay("t_relay", sipparse.ProtoNone), relay("t_relay_to_udp", sipparse.UDP), relay("t_relay_to_tcp", sipparse.TCP),
 		{Name: "t_forward_nonack_uri", From: req, Run: func(c *route.Ctx, _ *route.Args) int { return m.relay(c, nil) }, Doc: "as t_relay"},
 		{Name: "t_newtran", From: req, Run: m.tNewtran, Doc: "make the transaction; a retransmission is answered and ends the script"},
@@ -484,6 +496,10 @@ func (m *mod) tReplicate(c *route.Ctx, a *route.Args) int {
 		}
 		forced = &t
 	}
+	return m.replicate(c, forced)
+}
+
+func (m *mod) replicate(c *route.Ctx, forced *route.Target) int {
 	if t, _ := m.lookup(c); t != nil && c.TransState == stateFound {
 		return 0 // a retransmission was replicated already
 	}

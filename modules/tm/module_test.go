@@ -45,6 +45,7 @@ type phone struct {
 	used uint64            // shared memory before the first message
 	last map[string]string // newest request to each party, by name
 	up   []modtest.Sent    // what alice got
+	rest []modtest.Sent    // what left beside an answer that was asked for (goOn)
 }
 
 func start(t *testing.T, cfg string) *phone {

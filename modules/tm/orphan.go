@@ -59,7 +59,7 @@ func (m *mod) orphaned(o shm.Off) (x orphan) {
 	if t.script == me {
 		t.script = 0
 		x.refs++
-		x.end = t.flags&flagRelayed == 0 // what was sent on goes by its timers
+		x.end = t.flags&(flagRelayed|flagSuspended) == 0 // what was sent on, or is suspended, goes by its timers
 	}
 	if t.failing == me {
 		t.failing = 0

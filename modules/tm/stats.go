@@ -47,6 +47,37 @@ func (s *stats) final(h *modules.Host, code uint16) {
 
 func (m *mod) commands() []modules.RPC {
 	return []modules.RPC{
+		{Name: "tm.cancel", Doc: "cancel a pending INVITE: Call-ID, CSeq number", Run: func(r *modules.Request) error {
+			callID, cseq, err := callOf(r)
+			if err != nil {
+				return err
+			}
+			if !m.CancelCallID(m.h.Proc, callID, cseq, 0) {
+				return modules.NewFault(404, "no such transaction")
+			}
+			return nil
+		}},
+		{Name: "tm.reply_callid", Doc: "answer a transaction: Call-ID, CSeq number, code, reason", Run: func(r *modules.Request) error {
+			callID, cseq, err := callOf(r)
+			if err != nil {
+				return err
+			}
+			code, err := r.Integer()
+			if err != nil {
+				return err
+			}
+			reason, err := r.Str()
+			if err != nil {
+				return err
+			}
+			if code < 100 || code > 699 {
+				return modules.NewFault(400, "code %d is not in 100 to 699", code)
+			}
+			if !m.ReplyCallID(m.h.Proc, callID, cseq, int(code), []byte(reason)) {
+				return modules.NewFault(404, "no such transaction, or it has its final reply")
+			}
+			return nil
+		}},
 		{Name: "tm.stats", Doc: "counts of transactions", Run: func(r *modules.Request) error {
 			s := &m.stats
 			n := r.AddStruct()
@@ -67,4 +98,14 @@ func (m *mod) commands() []modules.RPC {
 			return nil
 		}},
 	}
+}
+
+// callOf reads the parameters that name a transaction.
+func callOf(r *modules.Request) (callID, cseq []byte, err error) {
+	a, err := r.Str()
+	if err != nil {
+		return nil, nil, err
+	}
+	b, err := r.Str()
+	return []byte(a), []byte(b), err
 }

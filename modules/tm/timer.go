@@ -34,6 +34,13 @@ func (m *mod) onCellTimer(at shm.Off, _ bool) {
 		m.h.Counts.Add(m.stats.waiting, -1)
 		m.unref(o, t)
 		return
+	case t.flags&flagSuspended != 0:
+		t.flags &^= flagSuspended
+		t.failing = m.worker()
+		m.a.Unlock(&t.mu)
+		m.overslept(o, t)
+		m.fired(o, t)
+		return
 	case now >= t.uasUntil:
 		m.putOnWait(o, t) // no ACK came
 	default:

@@ -207,7 +207,7 @@ func (m *mod) afterScript(c *route.Ctx) {
 	if c.TransState == stateNew && !c.Msg.Line.IsReply {
 		t.script = 0
 		switch {
-		case t.flags&(flagRelayed|flagDone|flagWait) != 0:
+		case t.flags&(flagRelayed|flagDone|flagWait|flagSuspended) != 0:
 		case c.Refused():
 			m.release(o, t)
 		case c.Broken():

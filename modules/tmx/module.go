@@ -39,6 +39,12 @@ func (m *mod) Exports() modules.Exports {
 			in("t_is_branch_route", route.InBranch, "1 in a branch_route, else -1"),
 			in("t_is_reply_route", route.AnyReply, "1 in a reply route, else -1"),
 			in("t_is_request_route", route.InRequest, "1 in the request route, else -1"),
+			{Name: "t_suspend", From: route.InRequest | route.InFailure, Doc: "keep the transaction for t_continue; $T(id_index) and $T(id_label) name it", Run: m.tSuspend},
+			{Name: "t_continue", Args: "iis", From: route.AnyRoute, Compile: m.compileContinue, Doc: "run a route on a suspended request, as a failure route: index, label, name of the route"},
+			{Name: "t_cancel_branches", Args: "S", From: route.InOnReply, Compile: m.compileCancelBranches, Doc: "cancel all branches, the others, or this one"},
+			{Name: "t_cancel_callid", Args: "ssi", From: route.AnyRoute, Run: m.tCancelCallID, Doc: "cancel an INVITE by Call-ID and CSeq number; a message flag is set in its transaction"},
+			{Name: "t_reply_callid", Args: "ssis", From: route.AnyRoute, Run: m.tReplyCallID, Doc: "answer a transaction found by Call-ID and CSeq number: code, reason"},
+			{Name: "t_drop", Args: "|i", From: route.InRequest | route.InFailure, Run: m.tDrop, Doc: "end the transaction without an answer; it counts as the code, 500"},
 			{Name: "t_flush_flags", From: route.AnyRoute, Doc: "store the message flags in the transaction", Run: func(c *route.Ctx, _ *route.Args) int {
 				if m.tm.FlushFlags(c) {
 					return 1
