@@ -2,6 +2,7 @@ package reactor
 
 import (
 	"fmt"
+	"net"
 	"net/netip"
 
 	"kahea/sipparse"
@@ -27,6 +28,61 @@ func (s *step) opt(name string, level, opt, v int) {
 	}
 }
 
+func (s *step) device(name string) {
+	if s.err == nil && name != "" {
+		if err := unix.BindToDevice(s.fd, name); err != nil {
+			s.err = fmt.Errorf("bind to device %s: %w", name, err)
+		}
+	}
+}
+
+// datagrams sets what concerns the datagrams that leave.
+func (s *step) datagrams(l Listener, o Options) {
+	pmtu := [...]int{unix.IP_PMTUDISC_DONT, unix.IP_PMTUDISC_DO, unix.IP_PMTUDISC_WANT}[o.PMTU]
+	loop := 0
+	if o.McastLoop {
+		loop = 1
+	}
+	if l.Addr.Addr().Is4() {
+		s.opt("path MTU discovery", unix.IPPROTO_IP, unix.IP_MTU_DISCOVER, pmtu)
+		s.opt("multicast loop", unix.IPPROTO_IP, unix.IP_MULTICAST_LOOP, loop)
+		if o.McastTTL >= 0 {
+			s.opt("multicast ttl", unix.IPPROTO_IP, unix.IP_MULTICAST_TTL, o.McastTTL)
+		}
+		return
+	}
+	s.opt("path MTU discovery", unix.IPPROTO_IPV6, unix.IPV6_MTU_DISCOVER, pmtu)
+	s.opt("multicast loop", unix.IPPROTO_IPV6, unix.IPV6_MULTICAST_LOOP, loop)
+	if o.McastTTL >= 0 {
+		s.opt("multicast hops", unix.IPPROTO_IPV6, unix.IPV6_MULTICAST_HOPS, o.McastTTL)
+	}
+}
+
+// join makes the socket a member of the group that it is bound to.
+func (s *step) join(l Listener) {
+	a := l.Addr.Addr()
+	if s.err != nil || !a.IsMulticast() {
+		return
+	}
+	index := 0
+	if l.Mcast != "" {
+		i, err := net.InterfaceByName(l.Mcast)
+		if err != nil {
+			s.err = fmt.Errorf("interface %s of the multicast group %s: %w", l.Mcast, a, err)
+			return
+		}
+		index = i.Index
+	}
+	if a.Is4() {
+		s.err = unix.SetsockoptIPMreqn(s.fd, unix.IPPROTO_IP, unix.IP_ADD_MEMBERSHIP, &unix.IPMreqn{Multiaddr: a.As4(), Ifindex: int32(index)})
+	} else {
+		s.err = unix.SetsockoptIPv6Mreq(s.fd, unix.IPPROTO_IPV6, unix.IPV6_JOIN_GROUP, &unix.IPv6Mreq{Multiaddr: a.As16(), Interface: uint32(index)})
+	}
+	if s.err != nil {
+		s.err = fmt.Errorf("join the multicast group %s: %w", a, s.err)
+	}
+}
+
 func openSocket(l Listener, o Options, typ int, reuse ...int) (int, error) {
 	fd, err := unix.Socket(family(l.Addr), typ|unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC, 0)
 	if err != nil {
@@ -48,6 +104,17 @@ func openSocket(l Listener, o Options, typ int, reuse ...int) (int, error) {
 	}
 	if o.FreeBind {
 		s.opt("free bind", unix.IPPROTO_IP, unix.IP_FREEBIND, 1)
+	}
+	s.device(l.Device)
+	if typ == unix.SOCK_DGRAM {
+		s.datagrams(l, o)
+	} else {
+		if o.TCPSynCnt > 0 {
+			s.opt("syn count", unix.IPPROTO_TCP, unix.TCP_SYNCNT, o.TCPSynCnt)
+		}
+		if o.TCPDeferAccept > 0 {
+			s.opt("defer accept", unix.IPPROTO_TCP, unix.TCP_DEFER_ACCEPT, o.TCPDeferAccept)
+		}
 	}
 	if s.err != nil {
 		unix.Close(fd)
@@ -87,6 +154,7 @@ func openUDP(l Listener, o Options) (int, error) {
 	if s.err == nil {
 		s.err = bind(fd, l)
 	}
+	s.join(l)
 	if s.err != nil {
 		unix.Close(fd)
 		return -1, s.err
@@ -133,7 +201,11 @@ func ListenTCP(ls []Listener, o Options) (fds []int, err error) {
 		if !l.stream() {
 			continue
 		}
-		fd, err := openSocket(*l, o, unix.SOCK_STREAM, unix.SO_REUSEADDR)
+		reuse := []int{unix.SO_REUSEADDR}
+		if o.TCPReusePort {
+			reuse = append(reuse, unix.SO_REUSEPORT)
+		}
+		fd, err := openSocket(*l, o, unix.SOCK_STREAM, reuse...)
 		if err == nil {
 			fds = append(fds, fd)
 			err = bind(fd, *l)
@@ -153,7 +225,7 @@ func ListenTCP(ls []Listener, o Options) (fds []int, err error) {
 }
 
 // OpenSenders opens one socket per UDP listener (in main, before any worker opens its own) from which processes without a socket on that listener send.
-// The result has one descriptor per listener, -1 for those that are not UDP, and goes into Config.Senders of every child.
+// The result has one descriptor per listener, -1 for those that are not UDP or are multicast, and goes into Config.Senders of every child.
 //
 // Such a socket has the listener's address and port but must never receive: it stays out of the reuseport group (SO_REUSEADDR only) and is connected to
 // port 1 of its own address, so that the kernel's lookup passes it over for every other source. A datagram sent with an explicit destination ignores
@@ -163,7 +235,7 @@ func OpenSenders(ls []Listener, o Options) (fds []int, err error) {
 	for i := range ls {
 		l := &ls[i]
 		fds = append(fds, -1)
-		if l.Proto != sipparse.UDP || l.Addr.Addr() == netip.IPv6Unspecified() {
+		if l.Proto != sipparse.UDP || l.Addr.Addr() == netip.IPv6Unspecified() || l.Addr.Addr().IsMulticast() {
 			continue
 		}
 		fd, err := openSocket(*l, o, unix.SOCK_DGRAM, unix.SO_REUSEADDR)

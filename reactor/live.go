@@ -48,11 +48,8 @@ func (w *Worker) Apply(c Change) error {
 
 // SetOptions takes over the timeouts, limits and switches of TCP; what belongs to a socket or a table that exists already stays as it is. On the loop.
 func (w *Worker) SetOptions(o Options) {
-	o = o.withDefaults()
-	w.o.TCPLifetime, w.o.TCPConnectTimeout, w.o.TCPSendTimeout = o.TCPLifetime, o.TCPConnectTimeout, o.TCPSendTimeout
-	w.o.TCPRdBuf, w.o.TCPConnWQMax, w.o.TCPWQMax = o.TCPRdBuf, o.TCPConnWQMax, o.TCPWQMax
-	w.o.TCPAcceptNoCL, w.o.TCPCRLFPing, w.o.TCPNoConnect, w.o.TCPKeepalive = o.TCPAcceptNoCL, o.TCPCRLFPing, o.TCPNoConnect, o.TCPKeepalive
-	w.o.TCPMaxConns = o.TCPMaxConns
+	o.Batch, o.MaxMessage, o.IdleAfter = w.o.Batch, w.o.MaxMessage, w.o.IdleAfter
+	w.o = o.withDefaults()
 }
 
 func closeListen(m map[int]int) {

@@ -2,6 +2,7 @@ package reactor
 
 import (
 	"errors"
+	"fmt"
 	"net/netip"
 
 	"kahea/sipparse"
@@ -14,6 +15,7 @@ type connecting struct {
 	fd    int
 	dst   netip.AddrPort
 	proto sipparse.Proto
+	sock  int
 	row   int
 	id    uint32
 	until int64
@@ -55,13 +57,10 @@ func (m *tcpMain) connect(r *record, b []byte) {
 		return
 	}
 	m.options(fd)
-	if l := w.c.Listeners[sock].Addr; !l.Addr().IsUnspecified() && l.Addr().Is4() == dst.Addr().Is4() {
-		_ = unix.SetsockoptInt(fd, unix.IPPROTO_IP, unix.IP_BIND_ADDRESS_NO_PORT, 1)
-		if err = unix.Bind(fd, sockaddr(netip.AddrPortFrom(l.Addr(), 0))); err != nil {
-			unix.Close(fd)
-			w.bounce(r, b, err)
-			return
-		}
+	if err = m.bindSource(fd, sock, dst); err != nil {
+		unix.Close(fd)
+		w.bounce(r, b, err)
+		return
 	}
 	if err = unix.Connect(fd, sockaddr(dst)); err != nil && !errors.Is(err, unix.EINPROGRESS) {
 		unix.Close(fd)
@@ -77,9 +76,48 @@ func (m *tcpMain) connect(r *record, b []byte) {
 		w.bounce(r, b, err)
 		return
 	}
-	c := &connecting{fd: fd, dst: dst, proto: proto, row: row, id: id, until: w.mono + int64(w.o.TCPConnectTimeout)*1e9}
+	c := &connecting{fd: fd, dst: dst, proto: proto, sock: sock, row: row, id: id, until: w.mono + int64(w.o.TCPConnectTimeout)*1e9}
 	m.connects[fd] = c
 	m.more(c, r, b)
+}
+
+// bindSource chooses the address that a connection leaves from: the listening port itself (tcp_reuse_port), tcp_source_ipv4 or tcp_source_ipv6, or the address of the
+// send socket. A source that this host does not have is passed over.
+func (m *tcpMain) bindSource(fd, sock int, dst netip.AddrPort) error {
+	o, l := &m.w.o, m.w.c.Listeners[sock]
+	s := step{fd: fd}
+	s.device(l.Device)
+	if s.err != nil {
+		return s.err
+	}
+	v6 := 0
+	if dst.Addr().Is6() {
+		v6 = 1
+	}
+	same := !l.Addr.Addr().IsUnspecified() && l.Addr.Addr().Is4() == dst.Addr().Is4()
+	src := o.TCPSource[v6]
+	if o.TCPReusePort && l.Addr.Addr().Is4() == dst.Addr().Is4() {
+		ip := l.Addr.Addr()
+		if src.IsValid() {
+			ip = src
+		}
+		if unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_REUSEADDR, 1) == nil && unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_REUSEPORT, 1) == nil &&
+			unix.Bind(fd, sockaddr(netip.AddrPortFrom(ip, l.Addr.Port()))) == nil {
+			return nil
+		}
+	}
+	_ = unix.SetsockoptInt(fd, unix.IPPROTO_IP, unix.IP_BIND_ADDRESS_NO_PORT, 1) // without it the port is chosen sooner
+	if src.IsValid() {
+		err := unix.Bind(fd, sockaddr(netip.AddrPortFrom(src, 0)))
+		if err == nil {
+			return nil
+		}
+		m.w.c.Log(fmt.Sprintf("source %s of a connection to %s: %v", src, dst, err))
+	}
+	if same {
+		return unix.Bind(fd, sockaddr(netip.AddrPortFrom(l.Addr.Addr(), 0)))
+	}
+	return nil
 }
 
 func (m *tcpMain) anySock(dst netip.AddrPort) int {
@@ -141,7 +179,7 @@ func (m *tcpMain) connected(c *connecting) {
 	if err == nil && no != 0 {
 		err = unix.Errno(no)
 	}
-	peer := m.least()
+	peer := m.least(c.sock)
 	if err == nil && peer == nil {
 		err = ErrNoConn
 	}

@@ -31,6 +31,7 @@ type tcpMain struct {
 type tcpPeer struct {
 	fd    int
 	slot  int // 0: has not said hello yet
+	sock  int // listener whose connections it has alone, -1: all others
 	conns int
 	queue []handover // what did not fit into the socket
 }
@@ -96,8 +97,12 @@ func (w *Worker) runTCPMain() error {
 			n++
 		}
 	}
-	for _, fd := range w.c.Fds[n:] {
-		m.workers = append(m.workers, &tcpPeer{fd: fd})
+	for i, fd := range w.c.Fds[n:] {
+		p := &tcpPeer{fd: fd, sock: -1}
+		if i < len(w.c.Owners) {
+			p.sock = w.c.Owners[i]
+		}
+		m.workers = append(m.workers, p)
 		watch(fd, unix.EPOLLIN|unix.EPOLLOUT|unix.EPOLLET)
 	}
 	watch(m.bell, unix.EPOLLIN)
@@ -217,7 +222,7 @@ func (m *tcpMain) accept(fd, sock int) {
 
 // adopt enters an accepted connection into the table and hands it over.
 func (m *tcpMain) adopt(fd, sock int, remote netip.AddrPort, st ConnState, now int64) error {
-	peer := m.least()
+	peer := m.least(sock)
 	if peer == nil {
 		return fmt.Errorf("no tcp worker: %w", ErrNoConn)
 	}
@@ -231,9 +236,20 @@ func (m *tcpMain) adopt(fd, sock int, remote netip.AddrPort, st ConnState, now i
 }
 
 func (m *tcpMain) options(fd int) {
-	_ = unix.SetsockoptInt(fd, unix.IPPROTO_TCP, unix.TCP_NODELAY, 1) // a late ACK costs more than a small segment; the socket works without
-	if m.w.o.TCPKeepalive {
-		_ = unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_KEEPALIVE, 1)
+	o := &m.w.o
+	set := func(level, opt, v int) { _ = unix.SetsockoptInt(fd, level, opt, v) } // a connection works without any of them
+	set(unix.IPPROTO_TCP, unix.TCP_NODELAY, 1)                                   // a late ACK costs more than a small segment
+	if o.TCPKeepalive || o.TCPKeepIdle > 0 || o.TCPKeepIntvl > 0 || o.TCPKeepCnt > 0 {
+		set(unix.SOL_SOCKET, unix.SO_KEEPALIVE, 1)
+	}
+	for _, x := range [...]struct{ opt, v int }{{unix.TCP_KEEPIDLE, o.TCPKeepIdle}, {unix.TCP_KEEPINTVL, o.TCPKeepIntvl}, {unix.TCP_KEEPCNT, o.TCPKeepCnt},
+		{unix.TCP_SYNCNT, o.TCPSynCnt}, {unix.TCP_LINGER2, o.TCPLinger2}} {
+		if x.v > 0 {
+			set(unix.IPPROTO_TCP, x.opt, x.v)
+		}
+	}
+	if o.TCPDelayedAck {
+		set(unix.IPPROTO_TCP, unix.TCP_QUICKACK, 0)
 	}
 }
 
@@ -258,11 +274,16 @@ func (m *tcpMain) enter(fd, sock int, remote netip.AddrPort, st ConnState, owner
 	return row, id, nil
 }
 
-// least is the worker with the fewest connections.
-func (m *tcpMain) least() (best *tcpPeer) {
-	for _, p := range m.workers {
-		if p.slot != 0 && (best == nil || p.conns < best.conns) {
-			best = p
+// least is the worker with the fewest connections: of those of the listener sock alone, if it has some, else of those of all.
+func (m *tcpMain) least(sock int) (best *tcpPeer) {
+	for _, want := range [2]int{sock, -1} {
+		for _, p := range m.workers {
+			if p.slot != 0 && p.sock == want && (best == nil || p.conns < best.conns) {
+				best = p
+			}
+		}
+		if best != nil {
+			break
 		}
 	}
 	return best

@@ -32,6 +32,8 @@ type Config struct {
 	Options   Options
 	Arena     *shm.Arena
 	Shared    shm.Off // what Prepare returned
+	// Owners are of RoleTCPMain: for each TCP worker the listener whose connections it has alone, -1: those of all others. nil: all are for all.
+	Owners []int
 	// Fds: RoleUDP successor: what Steering.Died returned (sockets to drain, receive areas to replay); RoleTCPMain: listening sockets in the order of
 	// ListenTCP, then one unix socket per TCP worker; RoleTCPWorker: its unix socket to TCP main. The worker owns them.
 	Fds       []int
@@ -120,6 +122,7 @@ type Worker struct {
 	stats     Stats
 	tcp       *tcpWorker
 	main      *tcpMain
+	routes    [2]int // sockets that the kernel's routes are asked with, IPv4 and IPv6; 0: not open yet
 	inbox     shm.Ring
 	hasInbox  bool
 	boxes     []shm.Ring // of other slots, opened when first used

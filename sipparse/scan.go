@@ -20,7 +20,14 @@ const (
 	isToText               // name, or value without quotes, of a parameter of From and To
 )
 
-// class is what Kamailio lets pass, recorded byte by byte from it (edit/testdata/bytes.tsv), not what the RFCs would.
+const (
+	alpha     = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+	digit     = "0123456789"
+	nameChars = alpha + digit + "-._+~"
+	hostChars = alpha + digit + "-."
+)
+
+// class is what Kamailio lets pass, recorded byte by byte from it (edit/testdata/bytes.tsv), not what the RFCs would, and what Configure adds.
 var class = func() (t [256]uint16) {
 	set := func(s string, bits uint16) {
 		for i := range len(s) {
@@ -38,15 +45,13 @@ var class = func() (t [256]uint16) {
 			}
 		}
 	}
-	const alpha = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
-	const digit = "0123456789"
 	const lws = " \t\r\n"
 	set(lws, isLWS)
 	set(" \t", isBlank)
 	set(digit, isDigit)
 	set(alpha+digit+"-.!%*_+`'~", isToken)
-	set(alpha+digit+"-._+~", isName)
-	set(alpha+digit+"-.", isHost)
+	set(nameChars, isName)
+	set(hostChars, isHost)
 	set("@:;?[]", isURIEnd)
 	set(";=?@", isParamEnd)
 	but(lws+"/", isViaText)

@@ -100,7 +100,7 @@ func addrText(c *route.Ctx, a netip.Addr) []byte {
 	if b == nil {
 		return nil
 	}
-	return c.Scratch.Keep(a.AppendTo(b))
+	return c.Scratch.Keep(sipparse.AppendIP(b, a))
 }
 
 func family(a netip.Addr) int64 {

@@ -29,7 +29,7 @@ func TestErrors(t *testing.T) {
 		{"flag out of range", `setflag(32);`, "flag 32 is not in 0 to 31"},
 		{"switch of two kinds", `switch ($rU) { case 1: break; case "a": break; }`, "the labels of a switch are all numbers"},
 		{"call in a parameter list", `xlog(sl_send_reply("1","2"));`, "is called among the parameters of another function"},
-		{"not there yet", `udp_mtu_try_proto(TCP);`, "core command udp_mtu_try_proto is not there yet"},
+		{"not there yet", `setavpflag("a", 1);`, "core command setavpflag is not there yet"},
 		{"attribute with a class", `%f.x = 1;`, "classes and indexes are not there yet"},
 		{"attribute with an index", `$var(x) = %y[1];`, "classes and indexes are not there yet"},
 		{"unknown select", `$var(x) = @nosuch.x;`, `unknown root "nosuch"`},

@@ -57,6 +57,17 @@ type Config struct {
 	MaxBuffer      int
 	MaxSndBuf      int
 	FreeBind       int
+	MHomed         bool
+	IPv6LinkLocal  int
+	IPv6HexStyle   string
+	PMTUDiscovery  int
+	Mcast          string // of the next listen only
+	McastLoopback  bool
+	McastTTL       int // -1: the system's
+	UDPMTU         int // bytes, 0: off
+	UDPMTUProto    int // sipparse.Proto
+	HostChars      string
+	NameChars      string
 	TCPLifetime    int
 	TCPMaxConns    int
 	TCPConnTimeout int
@@ -77,6 +88,30 @@ type Config struct {
 	DNSSearchList, DNSCacheInit, DNSUseCache, DNSCacheDrop bool
 	DNSCacheFlags, DNSNegTTL, DNSMinTTL, DNSMaxTTL         int // -, s, s, s
 	DNSCacheMem                                            int // KB
+	// more of TCP
+	TCPAcceptAliases  bool
+	TCPAcceptUnique   bool
+	TCPConnMatch      int
+	TCPSourceIPv4     string
+	TCPSourceIPv6     string
+	TCPDeferAccept    int // s
+	TCPDelayedAck     bool
+	TCPSynCnt         int
+	TCPLinger2        int // s
+	TCPKeepIdle       int // s
+	TCPKeepIntvl      int // s
+	TCPKeepCnt        int
+	TCPAcceptHAProxy  bool
+	TCPAcceptProtos   int // bits
+	TCPWaitData       int // ms
+	TCPCloseRST       bool
+	TCPReusePort      bool
+	TCPScriptMode     int
+	TCPBacklog        int
+	TCPMsgReadTimeout int // s
+	TCPMsgDataTimeout int // s
+	TCPCheckTimer     int // s, -1: half of the smaller one of the two
+	TCPAcceptIPLimit  int
 	// SIP
 	ServerSignature bool
 	ServerHeader    string
@@ -103,6 +138,24 @@ func (c *Config) Refusal() route.Refusal {
 	return route.RefuseReply
 }
 
+// HAProxy says whether accepted connections may begin with a PROXY header.
+func (c *Config) HAProxy() bool { return c.TCPAcceptHAProxy || c.TCPAcceptProtos&128 != 0 }
+
+// TCPCheck is tcp_check_timer in seconds: half of the smaller one of the timeouts that are set, unless it was given; 0: never.
+func (c *Config) TCPCheck() int {
+	if c.TCPCheckTimer >= 0 {
+		return c.TCPCheckTimer
+	}
+	read, data := c.TCPMsgReadTimeout, c.TCPMsgDataTimeout
+	switch {
+	case read == 0:
+		return (data + 1) / 2
+	case data == 0:
+		return (read + 1) / 2
+	}
+	return (min(read, data) + 1) / 2
+}
+
 // Defaults are Kamailio's (core.md 3). version is what the Server and User-Agent lines name.
 func Defaults(version string) *Config {
 	return &Config{
@@ -110,7 +163,8 @@ func Defaults(version string) *Config {
 		Children: 8, TCPChildren: -1, Fork: true, Workdir: "/", RunDir: "/run/kamailio", OpenFiles: -1, ExitTimeout: 60, Restart: true, ShmReserve: 5,
 		SuspendMax: 10000, SuspendPolicy: "reply", UDPBatch: 32, CPUAffinity: "off", FirstWait: 4000000,
 		ShmSize: 64,
-		Port:    5060, EnableSCTP: 2, AutoAliases: true, TOS: 16, MaxBuffer: 262144, MaxSndBuf: 262144,
+		Port:    5060, EnableSCTP: 2, AutoAliases: true, TOS: 16, MaxBuffer: 262144, MaxSndBuf: 262144, UDPMTUProto: 1, IPv6HexStyle: "c", McastTTL: -1,
+		TCPDelayedAck: true, TCPAcceptProtos: 92, TCPWaitData: 5000, TCPBacklog: 1024, TCPMsgReadTimeout: 20, TCPMsgDataTimeout: 20, TCPCheckTimer: -1, TCPAcceptIPLimit: 1024,
 		DNSTryIPv6: true, DNSNAPTRIgnoreRFC: true, DNSPrefUDP: 30, DNSPrefTCP: 20, DNSPrefTLS: 10, DNSPrefSCTP: 20, DNSRetrTime: -1, DNSRetrNo: -1,
 		DNSServersNo: -1, DNSSearchList: true, DNSCacheInit: true, DNSUseCache: true, DNSNegTTL: 60, DNSMaxTTL: 1<<32 - 1, DNSCacheMem: 500,
 		TCPLifetime: 120, TCPMaxConns: 2048, TCPConnTimeout: 10, TCPSendTimeout: 10, TCPRdBuf: 16384, TCPConnWQMax: 32768, TCPWQMax: 10485760,

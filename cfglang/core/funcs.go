@@ -89,6 +89,8 @@ func Funcs() []route.Func {
 		}},
 		{Name: "add_tcp_alias", Aliases: []string{"force_tcp_alias"}, Args: "|I", From: route.AnyRoute, Core: true,
 			Doc: "make the sender's connection reachable at another port, the top Via's by default", Run: addTCPAlias},
+		{Name: "udp_mtu_try_proto", Args: "S", From: route.AnyRoute, Core: true, Doc: "protocol of this request if it is longer than udp_mtu: UDP (stay with UDP), TCP, TLS, SCTP",
+			Compile: compileMTUProto},
 		{Name: "cfg_select", Args: "Si", From: route.AnyRoute, Core: true, Doc: "select an instance of a configuration group; groups have none yet, so it fails", Compile: compileSelectGroup},
 		{Name: "cfg_reset", Args: "S", From: route.AnyRoute, Core: true, Doc: "back to the configuration group without instance", Compile: compileResetGroup},
 		{Name: "force_send_socket", Args: "S", From: route.AnyRoute, Core: true, Doc: "send from this listening socket ([proto:]host[:port])", Compile: compileForceSocket},
@@ -136,8 +138,7 @@ func done(c *route.Ctx, what string, err error) int {
 
 // NotYetFuncs are core commands of Kamailio that kahea does not have yet.
 var NotYetFuncs = map[string]bool{
-	"udp_mtu_try_proto": true, "setavpflag": true, "resetavpflag": true,
-	"isavpflagset": true,
+	"setavpflag": true, "resetavpflag": true, "isavpflagset": true,
 }
 
 // addTCPAlias does nothing for a message that did not come over a connection.
@@ -183,6 +184,17 @@ func compileSelectGroup(e route.Env, a *route.Args) (func(c *route.Ctx) int, err
 func compileResetGroup(e route.Env, a *route.Args) (func(c *route.Ctx) int, error) {
 	_, err := hasGroup(e, a)
 	return func(*route.Ctx) int { return 1 }, err
+}
+
+func compileMTUProto(_ route.Env, a *route.Args) (func(c *route.Ctx) int, error) {
+	p, ok := sipparse.ParseProto(a.At(0).Text)
+	if !ok || p > sipparse.SCTP {
+		return nil, fmt.Errorf("udp_mtu_try_proto: got %q, want UDP, TCP, TLS or SCTP", a.At(0).Text)
+	}
+	return func(c *route.Ctx) int {
+		c.MTUProto = p
+		return 1
+	}, nil
 }
 
 func compileForceSocket(e route.Env, a *route.Args) (func(c *route.Ctx) int, error) {

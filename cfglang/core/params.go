@@ -30,11 +30,19 @@ type Param struct {
 	Str      *string
 	Invert   bool     // Bool: disable_x
 	OneOf    []string // of String: all that it may be; nil: any text
+	Words    []Word   // of Number and Integer: words that stand for numbers, in any case
+	List     bool     // with Words: several in one string, separated by commas, are the sum
 	Runtime  string   // group of the run-time variable, "" if it can not change
 	RTName   string   // its name there; "" = Name
 	Fixed    bool     // a reload does not change it: it belongs to what exists since the start
 	Void     string   // why it changes nothing here: it is accepted, and that is said when it is set
 	Doc      string   // what it does, unit, default
+}
+
+// Word is a word that stands for a number.
+type Word struct {
+	Text string
+	N    int
 }
 
 // Params is the table, bound to c. The checker, the command line, `cfg.get` and the documentation read it.
@@ -44,11 +52,7 @@ func (c *Config) Params() []Param {
 
 // notYet are parameters of Kamailio that kahea does not have yet: an error of their own kind, so that nobody takes them for a slip of
 // the pen.
-var notYet = strings.Fields(`mhomed bind_ipv6_link_local ipv6_hex_style pmtu_discovery mcast mcast_loopback mcast_ttl udp_mtu udp_mtu_try_proto udp_accept_proxy
-uri_host_extra_chars hdr_name_extra_chars xavp_via_params xavp_via_fields xavp_via_reply_params tcp_accept_aliases tcp_accept_unique
-tcp_connection_match tcp_source_ipv4 tcp_source_ipv6 tcp_defer_accept tcp_delayed_ack tcp_syncnt tcp_linger2 tcp_keepidle tcp_keepintvl tcp_keepcnt
-tcp_accept_haproxy tcp_accept_protocols tcp_accept_protos tcp_close_rst tcp_reuse_port tcp_wait_data tcp_script_mode tcp_listen_backlog
-tcp_msg_read_timeout tcp_msg_data_timeout tcp_check_timer tcp_accept_iplimit use_dns_failover dns_use_failover dst_blocklist_init use_dst_blocklist
+var notYet = strings.Fields(`udp_accept_proxy xavp_via_params xavp_via_fields xavp_via_reply_params use_dns_failover dns_use_failover dst_blocklist_init use_dst_blocklist
 dst_blocklist_expire dst_blocklist_ttl dst_blocklist_mem dst_blocklist_gc_interval dst_blocklist_udp_imask dst_blocklist_tcp_imask
 dst_blocklist_tls_imask dst_blocklist_sctp_imask log_prefix_mode log_engine_type log_engine_data corelog core_log sip_parser_log_oneline
 latency_cfg_log latency_log latency_limit_cfg latency_limit_action latency_limit_db verbose_startup http_reply_parse http_reply_hack msg_time
@@ -92,6 +96,13 @@ func Names(table []Param) []string {
 func (p *Param) Set(v syntax.Value) error {
 	switch p.Type {
 	case Bool, Number, Integer:
+		if v.Kind != syntax.IntValue && p.Words != nil {
+			n, err := p.words(v.Str)
+			if err != nil {
+				return err
+			}
+			v = syntax.Value{Kind: syntax.IntValue, Int: int64(n)}
+		}
 		if v.Kind != syntax.IntValue {
 			return fmt.Errorf("%s: got %q, want a number", p.Name, v.Str)
 		}
@@ -123,4 +134,25 @@ func (p *Param) Set(v syntax.Value) error {
 	}
 	*p.Str = v.Str
 	return nil
+}
+
+// words is the number that a word stands for, of a list the sum.
+func (p *Param) words(text string) (n int, err error) {
+	parts := []string{text}
+	if p.List {
+		parts = strings.Split(text, ",")
+	}
+	for _, w := range parts {
+		w = strings.TrimSpace(w)
+		i := slices.IndexFunc(p.Words, func(x Word) bool { return strings.EqualFold(x.Text, w) })
+		if i < 0 {
+			var all []string
+			for _, x := range p.Words {
+				all = append(all, x.Text)
+			}
+			return 0, fmt.Errorf("%s: got %q, want a number or %s", p.Name, w, strings.Join(all, ", "))
+		}
+		n |= p.Words[i].N
+	}
+	return n, nil
 }

@@ -1,6 +1,7 @@
 package core
 
 import (
+	"strings"
 	"testing"
 
 	"kahea/cfglang/syntax"
@@ -87,6 +88,17 @@ func TestParams(t *testing.T) {
 					accept(num(-1))
 				}
 				refuse(text("1"))
+				for _, w := range p.Words {
+					if accept(word(strings.ToLower(w.Text))); *p.Int != w.N {
+						t.Errorf("%s makes it %d, want %d", w.Text, *p.Int, w.N)
+					}
+				}
+				if p.List {
+					if accept(text(p.Words[0].Text + ", " + p.Words[1].Text)); *p.Int != p.Words[0].N|p.Words[1].N {
+						t.Errorf("a list of two makes it %d", *p.Int)
+					}
+				}
+				refuse(word("nosuchword"))
 			case String, StringOrID:
 				if p.Str == nil || p.Bool != nil || p.Int != nil {
 					t.Fatal("must have a Str, and nothing else")
@@ -135,13 +147,18 @@ func names() (l []string) {
 
 func TestUnknown(t *testing.T) {
 	table := Defaults("0").Params()
-	for _, n := range []string{"", "childrn", "Debug", "udp_mtu"} {
+	for _, n := range []string{"", "childrn", "Debug"} {
 		if Find(table, n) != nil {
 			t.Errorf("%q is found", n)
 		}
 	}
-	if !NotYet("udp_mtu") || NotYet("childrn") {
-		t.Error("udp_mtu is a parameter of Kamailio's, childrn is none")
+	if NotYet("childrn") {
+		t.Error("childrn is no parameter of Kamailio's")
+	}
+	for _, n := range notYet {
+		if !NotYet(n) || Find(table, n) != nil {
+			t.Errorf("%s is not there yet, and in the table", n)
+		}
 	}
 	taken := map[string]string{}
 	for _, p := range table {

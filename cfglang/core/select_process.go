@@ -14,12 +14,10 @@ import (
 
 func addrText(c *route.Ctx, a netip.Addr, brackets bool) []byte {
 	b := c.Scratch.Tail(64)
-	if brackets && a.Is6() {
-		b = append(b, '[')
-		b = a.AppendTo(b)
-		return c.Scratch.Keep(append(b, ']'))
+	if brackets {
+		return c.Scratch.Keep(sipparse.AppendIPRef(b, a))
 	}
-	return c.Scratch.Keep(a.AppendTo(b))
+	return c.Scratch.Keep(sipparse.AppendIP(b, a))
 }
 
 // addrSelect is src, dst and received: where the message came from or arrived; received knows the protocol too.
@@ -40,12 +38,7 @@ func addrSelect(local, proto bool) resolver {
 		part, rest := rest[0], rest[1:]
 		both := func(c *route.Ctx, b []byte) ([]byte, bool) {
 			a := end(c)
-			if a.Addr().Is6() {
-				b = append(b, '[')
-				b = append(a.Addr().AppendTo(b), ']')
-			} else {
-				b = a.Addr().AppendTo(b)
-			}
+			b = sipparse.AppendIPRef(b, a.Addr())
 			return c.Scratch.Keep(strconv.AppendUint(append(b, ':'), uint64(a.Port()), 10)), true
 		}
 		switch k := part.key(); {

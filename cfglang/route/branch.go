@@ -1,6 +1,10 @@
 package route
 
-import "encoding/binary"
+import (
+	"encoding/binary"
+
+	"kahea/sipparse"
+)
 
 // QUnset is a branch without q value; q is in thousandths (0..1000) otherwise.
 const QUnset = -1
@@ -113,6 +117,7 @@ func (c *Ctx) AppendState(dst []byte) []byte {
 	if c.RR.On {
 		bits |= 16
 	}
+	bits |= byte(c.MTUProto) << 5
 	dst = append(dst, bits, byte(c.FwdFlags), byte(c.RplFlags))
 	dst = binary.LittleEndian.AppendUint16(dst, c.AdvPort)
 	dst = appendBytes(dst, c.AdvHost)
@@ -131,7 +136,7 @@ func (c *Ctx) LoadState(b []byte) error {
 	d := decoder{b: b}
 	c.Flags, c.XFlags, c.ID = d.u32(), d.u64(), d.u32()
 	bits := d.u8()
-	c.ForceRPort, c.AddLocalRPort = bits&1 != 0, bits&2 != 0
+	c.ForceRPort, c.AddLocalRPort, c.MTUProto = bits&1 != 0, bits&2 != 0, sipparse.Proto(bits>>5)
 	c.FwdFlags, c.RplFlags = SendFlags(d.u8()), SendFlags(d.u8())
 	c.AdvPort = d.u16()
 	c.AdvHost = c.copyOrNil(d.bytes(), false)

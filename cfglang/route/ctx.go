@@ -1,6 +1,7 @@
 package route
 
 import (
+	"errors"
 	"net/netip"
 
 	"kahea/cfglang/log"
@@ -61,6 +62,7 @@ type Ctx struct {
 	AdvHost                   []byte // set_advertised_address
 	AdvPort                   uint16
 	FwdFlags, RplFlags        SendFlags
+	MTUProto                  sipparse.Proto // udp_mtu_try_proto() of this message; ProtoNone: the global parameter
 
 	// Faked: no message of the wire, but one that a module or the core made up.
 	Faked bool
@@ -118,7 +120,7 @@ func (c *Ctx) reset() {
 	c.Main = BranchAttrs{}
 	c.URIFresh = true
 	c.Flags, c.XFlags = 0, 0
-	c.ForceRPort, c.AddLocalRPort = false, false
+	c.ForceRPort, c.AddLocalRPort, c.MTUProto = false, false, sipparse.ProtoNone
 	c.RR = RecordRoute{}
 	c.AdvHost, c.AdvPort = nil, 0
 	c.FwdFlags, c.RplFlags = 0, 0
@@ -143,6 +145,14 @@ func (c *Ctx) SetError(code int, reason string) {
 	c.Err.Code, c.Err.Reason, c.Err.Number = code, reason, 0
 	if reason == DefaultError {
 		c.Err.Number = 1
+	}
+}
+
+// Failed records an error of sending.
+func (c *Ctx) Failed(err error) {
+	c.SetError(Status(err))
+	if errors.Is(err, ErrNoSocket) {
+		c.Err.Number = 7
 	}
 }
 

@@ -28,7 +28,7 @@ func Status(err error) (int, string) {
 		return 479, "Regretfully, we were not able to process the URI"
 	case errors.Is(err, ErrResolve):
 		return 478, "Unresolvable destination"
-	case errors.Is(err, ErrSendFailed), errors.Is(err, ErrNoSocket):
+	case errors.Is(err, ErrSendFailed):
 		return 477, "Unfortunately error on sending to next hop occurred"
 	case errors.Is(err, shm.ErrNoMemory):
 		return 503, "Service Unavailable" // not the 500 of Kamailio: another server may have room
@@ -129,6 +129,9 @@ func (n *Net) has(p sipparse.Proto, v6 bool) bool {
 // Via fills our own Via for a destination (core.md 9.2: set_advertised_* before global before the socket's).
 func (c *Ctx) Via(d *Dest, branch []byte) edit.ViaOpts {
 	v := edit.ViaOpts{Proto: d.Proto, Branch: branch}
+	if d.Sock.AdvProto != sipparse.ProtoNone {
+		v.Proto = d.Sock.AdvProto
+	}
 	v.Host, v.Port, v.PortAlways = d.Sock.ViaHost()
 	if p := &c.P.Par; p.AdvHost != nil || p.AdvPort != 0 {
 		if p.AdvHost != nil {
@@ -164,15 +167,40 @@ func CLenOf(p sipparse.Proto) edit.CLen {
 	return edit.CLenStream
 }
 
-// AppendRequest builds the request as it leaves to d, with ruri (nil: as received), path and branch value.
+// AppendRequest builds the request as it leaves to d, with ruri (nil: as received), path and branch value. One that is longer than udp_mtu moves d to the protocol of
+// udp_mtu_try_proto if there is a socket for it (RFC 3261 18.1.1); its Record-Route stays that of UDP, as in Kamailio.
 func (c *Ctx) AppendRequest(dst []byte, d *Dest, ruri, path, branch []byte) ([]byte, error) {
+	out := d.Sock
+	b, err := c.appendRequest(dst, d, out, ruri, path, branch)
+	if mtu := c.P.Par.UDPMTU; err != nil || mtu == 0 || d.Proto != sipparse.UDP || len(b)-len(dst) <= mtu {
+		return b, err
+	}
+	// what the message and the parameter ask for are both good, the one with the lower number first; UDP asks for nothing
+	proto := c.MTUProto
+	if p := c.P.Par.UDPMTUProto; proto <= sipparse.UDP || p > sipparse.UDP && p < proto {
+		proto = p
+	}
+	if proto <= sipparse.UDP {
+		return b, nil
+	}
+	s := c.P.Net.SendSocket(proto, d.Addr.Addr(), c.Main.ForceSock, c.Recv.Sock)
+	if s == nil {
+		c.Logf(log.Warn, "<core>", "request of %d bytes goes over UDP: there is no socket for %s", len(b)-len(dst), proto)
+		return b, nil
+	}
+	d.Proto, d.Sock = proto, s
+	return c.appendRequest(dst, d, out, ruri, path, branch)
+}
+
+// appendRequest is AppendRequest to d as it is; the lines of Record-Route name the socket out.
+func (c *Ctx) appendRequest(dst []byte, d *Dest, out *Socket, ruri, path, branch []byte) ([]byte, error) {
 	via := c.Via(d, branch)
 	o := edit.RequestOpts{RURI: ruri, Via: &via, Recv: c.Received(), CLen: CLenOf(d.Proto)}
 	if len(path) > 0 {
 		o.Path = c.Scratch.Concat([]byte("Route: "), path, []byte("\r\n"))
 	}
 	if c.RR.On && c.P.RecordRoute != nil {
-		o.Front = c.P.RecordRoute(c, d.Sock)
+		o.Front = c.P.RecordRoute(c, out)
 	}
 	b, e := edit.AppendRequest(dst, &c.Msg, &c.Edits, &o)
 	if e != sipparse.OK {
@@ -229,8 +257,7 @@ func (c *Ctx) Forward(t Target) int {
 		c.P.Count(c.P.Stat.FwdRequests)
 		return 1
 	}
-	code, reason := Status(err)
-	c.SetError(code, reason)
+	c.Failed(err)
 	if errors.Is(err, ErrDropped) {
 		c.P.Count(c.P.Stat.DropRequests)
 		return -10
@@ -335,6 +362,11 @@ func (c *Ctx) ReplyDest() (d Dest, ok bool) {
 	d = Dest{Proto: c.Recv.Proto, Addr: c.Recv.Src, Sock: c.Recv.Sock, Conn: c.Recv.Conn, Flags: c.RplFlags}
 	if d.Proto != sipparse.UDP {
 		return d, true
+	}
+	if d.Sock.Mcast {
+		if d.Sock = c.P.Net.SendSocket(d.Proto, d.Addr.Addr(), nil, nil); d.Sock == nil {
+			return d, false
+		}
 	}
 	v, e := c.Msg.Via1()
 	if e != sipparse.OK {

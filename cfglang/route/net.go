@@ -11,13 +11,18 @@ import (
 type Socket struct {
 	Index   int
 	Proto   sipparse.Proto
-	Addr    netip.AddrPort
-	Host    []byte // address as it stands in Via: IPv6 in brackets
-	AdvHost []byte // advertise; nil: none
+	Addr    netip.AddrPort // without zone
+	Host    []byte         // address as it stands in Via: IPv6 in brackets
+	AdvHost []byte         // advertise; nil: none
 	AdvPort uint16
-	Name    []byte // name "x"
-	Text    []byte // proto:ip:port
-	Loop    bool   // loopback: not a default send socket when there is another
+	// AdvProto is the protocol of an advertise with one: what Via names instead of Proto. ProtoNone: none.
+	AdvProto sipparse.Proto
+	DNSName  []byte // host name that it was configured by, nil: an address
+	Name     []byte // name "x"
+	Text     []byte // proto:ip:port
+	Loop     bool   // loopback: not a default send socket when there is another
+	Mcast    bool   // multicast: nothing is sent from it
+	Virtual  bool   // it is this server only while the host has its address
 }
 
 // ViaHost is the host (and port) to show the world.
@@ -44,6 +49,10 @@ type Net struct {
 	// Known are all sockets by Index; those that a reload has taken away still stand here, because transactions and contacts name them. nil: as Sockets.
 	Known   []*Socket
 	Aliases []Alias
+	// Source is the address that the kernel's routes choose to send to another one; not valid if there is no way there. On the loop. nil: nobody knows.
+	Source func(to netip.Addr) netip.Addr
+	// MHomed: a UDP message leaves from the listener with Source's address (mhomed).
+	MHomed bool
 	// Callbacks are the modules' opinions (register_check_self_func).
 	Callbacks []func(host []byte, port uint16, proto sipparse.Proto) bool
 }
@@ -76,7 +85,8 @@ func (n *Net) IsMyself(host []byte, port uint16, proto sipparse.Proto) bool {
 		if port != 0 && port != s.Addr.Port() && (s.AdvPort == 0 || port != s.AdvPort) {
 			continue
 		}
-		if ip.IsValid() && ip == s.Addr.Addr() || bytes.EqualFold(host, s.Host) || s.AdvHost != nil && bytes.EqualFold(host, s.AdvHost) {
+		if (ip.IsValid() && ip == s.Addr.Addr() || bytes.EqualFold(host, s.Host) || s.AdvHost != nil && bytes.EqualFold(host, s.AdvHost) ||
+			s.DNSName != nil && bytes.EqualFold(host, s.DNSName)) && (!s.Virtual || n.isLocal(s.Addr.Addr())) {
 			return true
 		}
 	}
@@ -94,6 +104,9 @@ func (n *Net) IsMyself(host []byte, port uint16, proto sipparse.Proto) bool {
 	}
 	return false
 }
+
+// isLocal says whether this host has the address now: what it sends there leaves from there.
+func (n *Net) isLocal(a netip.Addr) bool { return n.Source == nil || n.Source(a) == a }
 
 func isDigit(c byte) bool { return c-'0' <= 9 }
 
@@ -114,7 +127,7 @@ func (n *Net) Lookup(proto sipparse.Proto, host []byte, port uint16) *Socket {
 		if proto != sipparse.ProtoNone && s.Proto != proto || port != 0 && s.Addr.Port() != port && (s.AdvPort == 0 || s.AdvPort != port) {
 			continue
 		}
-		if ip.IsValid() && ip == s.Addr.Addr() || s.AdvHost != nil && bytes.EqualFold(s.AdvHost, host) {
+		if ip.IsValid() && ip == s.Addr.Addr() || s.AdvHost != nil && bytes.EqualFold(s.AdvHost, host) || s.DNSName != nil && bytes.EqualFold(s.DNSName, host) {
 			return s
 		}
 	}
@@ -122,11 +135,11 @@ func (n *Net) Lookup(proto sipparse.Proto, host []byte, port uint16) *Socket {
 }
 
 // SendSocket chooses the socket to send from (core.md 9.2): the forced one if its protocol fits (or one with the same address and the
-// wanted protocol), else the receiving one if protocol and family fit, else the first of protocol and family that is not loopback,
-// else the first. nil if there is none.
+// wanted protocol), with mhomed the one that has the address that the routes choose, else the receiving one if protocol and family fit, else the first of protocol
+// and family that is not loopback, else the first. Never one of multicast. nil if there is none.
 func (n *Net) SendSocket(proto sipparse.Proto, to netip.Addr, forced, recv *Socket) *Socket {
 	v6 := to.Is6() && !to.Is4In6()
-	if forced != nil {
+	if forced != nil && !forced.Mcast {
 		if forced.Proto == proto {
 			return forced
 		}
@@ -136,12 +149,21 @@ func (n *Net) SendSocket(proto sipparse.Proto, to netip.Addr, forced, recv *Sock
 			}
 		}
 	}
-	if recv != nil && recv.Proto == proto && recv.Addr.Addr().Is6() == v6 {
+	if n.MHomed && proto == sipparse.UDP && n.Source != nil {
+		from := n.Source(to)
+		for _, s := range n.Sockets {
+			if s.Proto == proto && s.Addr.Addr() == from {
+				return s
+			}
+		}
+		return nil
+	}
+	if recv != nil && recv.Proto == proto && recv.Addr.Addr().Is6() == v6 && !recv.Mcast {
 		return recv
 	}
 	var first *Socket
 	for _, s := range n.Sockets {
-		if s.Proto != proto || s.Addr.Addr().Is6() != v6 {
+		if s.Proto != proto || s.Addr.Addr().Is6() != v6 || s.Mcast {
 			continue
 		}
 		if !s.Loop {

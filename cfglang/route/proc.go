@@ -75,7 +75,9 @@ type Params struct {
 	MaxWhileLoops   int
 	MaxRecursive    int
 	MaxBranches     int
-	UDPMTU          int
+	UDPMTU          int            // bytes; 0: off
+	UDPMTUProto     sipparse.Proto // of requests over UDPMTU
+	AcceptAliases   bool
 	AdvHost         []byte
 	AdvPort         uint16
 	ParserLog       log.Level

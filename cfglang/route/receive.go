@@ -108,12 +108,30 @@ func (p *Proc) request(c *Ctx) {
 		p.Count(p.Stat.DropRequests)
 		return
 	}
+	if p.Par.AcceptAliases && c.Recv.Conn != 0 {
+		p.acceptAlias(c)
+	}
 	code, _ := c.RunTop(p.Prog.Request, InRequest)
 	if code < 0 {
 		c.Logf(log.Warn, "<core>", "error while running the request route (code %d)", code)
 		p.Count(p.Stat.ErrRequests)
 	}
 	c.code = code
+}
+
+// acceptAlias makes the request's connection reachable at the port of its Via when that says ;alias (tcp_accept_aliases).
+func (p *Proc) acceptAlias(c *Ctx) {
+	v, e := c.Msg.Via1()
+	if e != sipparse.OK || !v.HasAlias {
+		return
+	}
+	port := v.Port
+	if port == 0 {
+		port = 5060
+	}
+	if err := p.Host.AddAlias(c.Recv.Conn, port); err != nil {
+		c.Logf(log.Warn, "<core>", "%v", err)
+	}
 }
 
 func (p *Proc) reply(c *Ctx) {

@@ -248,7 +248,9 @@ func TestState(t *testing.T) {
 	}{
 		{"nothing", func(*Ctx) {}},
 		{"flags", func(c *Ctx) { c.Flags, c.XFlags, c.ID, c.FwdFlags, c.RplFlags = 5, 1<<60, 9, SendClose, SendNoConnect }},
-		{"ports", func(c *Ctx) { c.ForceRPort, c.AddLocalRPort, c.AdvPort, c.AdvHost = true, true, 5080, []byte("adv") }},
+		{"ports", func(c *Ctx) {
+			c.ForceRPort, c.AddLocalRPort, c.AdvPort, c.AdvHost, c.MTUProto = true, true, 5080, []byte("adv"), sipparse.SCTP
+		}},
 		{"uris", func(c *Ctx) { c.NewURI, c.DstURI, c.Path = []byte("sip:n"), []byte("sip:d"), []byte("<sip:p;lr>") }},
 		{"branch", func(c *Ctx) {
 			c.Main = BranchAttrs{ForceSock: p.Net.Sockets[1], Flags: 3, RUID: []byte("r"), LocationUA: []byte("ua"), Instance: []byte("i"), OTCPID: 4, RegID: 5}

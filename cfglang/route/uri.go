@@ -264,13 +264,7 @@ func AppendSockURI(dst []byte, r *Recv, always bool) []byte {
 
 // AppendHost appends the source address, IPv6 in brackets.
 func AppendHost(dst []byte, r *Recv) []byte {
-	a := r.Src.Addr()
-	if a.Is6() {
-		dst = append(dst, '[')
-		dst = a.AppendTo(dst)
-		return append(dst, ']')
-	}
-	return a.AppendTo(dst)
+	return sipparse.AppendIPRef(dst, r.Src.Addr())
 }
 
 // UseRURI makes b the R-URI without copying it and without marking it fresh (nil: as received): tm walks the branches with it.

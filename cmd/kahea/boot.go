@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"fmt"
+	"net/netip"
 	"os"
 	"slices"
 	"strings"
@@ -10,6 +11,7 @@ import (
 
 	"kahea/cfglang/diag"
 	"kahea/cfglang/log"
+	"kahea/cfglang/route"
 	"kahea/cfglang/syntax"
 	"kahea/modules"
 	"kahea/procmgr"
@@ -309,11 +311,31 @@ func (s *server) procs0(tcp bool) []procmgr.Proc {
 		}
 	}
 	if tcp {
-		for n := range s.par.TCPChildren {
-			l = append(l, procmgr.Proc{Desc: fmt.Sprintf("tcp receiver (generic) child=%d", n), Rank: rank, Kind: kindTCP, Arg: n})
+		for n, sock := range s.tcpOwners() {
+			name := "generic"
+			if sock >= 0 {
+				name = fmt.Sprintf("%s:%s", s.Endpoints[sock].Proto, s.Endpoints[sock].Addr)
+			}
+			l = append(l, procmgr.Proc{Desc: fmt.Sprintf("tcp receiver (%s) child=%d", name, n), Rank: rank, Kind: kindTCP, Arg: n})
 			rank++
 		}
 		l = append(l, procmgr.Proc{Desc: "tcp main process", Rank: procmgr.RankTCPMain, Kind: kindTCPMain})
+	}
+	return l
+}
+
+// tcpOwners says of each TCP worker whose connections it has: -1, those of all listeners, or those of the listener of that index alone (socket_workers). One that is gone
+// keeps its workers, because they are known by number.
+func (s *server) tcpOwners() (l []int) {
+	for range s.par.TCPChildren {
+		l = append(l, -1)
+	}
+	for i, e := range s.Endpoints {
+		if e.Proto == sipparse.TCP {
+			for range e.Workers {
+				l = append(l, i)
+			}
+		}
 	}
 	return l
 }
@@ -357,14 +379,22 @@ func (s *server) fdsFor(p procmgr.Proc, slot int) (fds []int) {
 func listeners(l []endpoint) []reactor.Listener {
 	out := make([]reactor.Listener, len(l))
 	for i, e := range l {
-		out[i] = reactor.Listener{Proto: e.Proto, Addr: e.Addr, Workers: e.Workers, Gone: e.Gone}
+		out[i] = reactor.Listener{Proto: e.Proto, Addr: e.Addr, Workers: e.Workers, Device: e.Device, Mcast: e.Mcast, Gone: e.Gone}
 	}
 	return out
 }
 
 func (c *config) reactorOptions() reactor.Options {
 	p := c.par
+	var source [2]netip.Addr
+	source[0], _ = route.ParseAddr([]byte(p.TCPSourceIPv4)) // checkSockets has read them
+	source[1], _ = route.ParseAddr([]byte(p.TCPSourceIPv6))
 	return reactor.Options{
+		PMTU: p.PMTUDiscovery, McastLoop: p.McastLoopback, McastTTL: p.McastTTL,
+		TCPKeepIdle: p.TCPKeepIdle, TCPKeepIntvl: p.TCPKeepIntvl, TCPKeepCnt: p.TCPKeepCnt, TCPSynCnt: p.TCPSynCnt, TCPLinger2: p.TCPLinger2,
+		TCPDeferAccept: p.TCPDeferAccept, TCPDelayedAck: p.TCPDelayedAck, TCPBacklog: p.TCPBacklog, TCPReusePort: p.TCPReusePort, TCPSource: source,
+		TCPConnMatch: p.TCPConnMatch == 1, TCPUnique: p.TCPAcceptUnique, TCPIPLimit: p.TCPAcceptIPLimit, TCPCloseRST: p.TCPCloseRST,
+		TCPHAProxy: p.HAProxy(), TCPWaitData: p.TCPWaitData, TCPReadTimeout: p.TCPMsgReadTimeout, TCPDataTimeout: p.TCPMsgDataTimeout, TCPCheck: p.TCPCheck(),
 		RcvBuf: p.MaxBuffer, SndBuf: p.MaxSndBuf, Batch: p.UDPBatch, TOS: p.TOS, FreeBind: p.FreeBind != 0, MaxMessage: p.MsgMaxSize,
 		TCPLifetime: p.TCPLifetime, TCPMaxConns: p.TCPMaxConns, TCPConnectTimeout: p.TCPConnTimeout, TCPSendTimeout: p.TCPSendTimeout,
 		TCPRdBuf: p.TCPRdBuf, TCPConnWQMax: p.TCPConnWQMax, TCPWQMax: p.TCPWQMax, TCPAcceptNoCL: p.TCPAcceptNoCL, TCPCRLFPing: p.TCPCRLFPing,

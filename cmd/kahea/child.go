@@ -163,7 +163,7 @@ func (s *server) loopChild(ch *procmgr.Child, f childFds) error {
 	case kindTCP:
 		cfg.Role, cfg.Index, cfg.Fds = reactor.RoleTCPWorker, ch.Arg, f.rest
 	case kindTCPMain:
-		cfg.Role, cfg.Fds = reactor.RoleTCPMain, f.rest
+		cfg.Role, cfg.Fds, cfg.Owners = reactor.RoleTCPMain, f.rest, s.tcpOwners()
 	case kindSlowTimer:
 		h.slow = true
 	}
@@ -172,7 +172,7 @@ func (s *server) loopChild(ch *procmgr.Child, f childFds) error {
 		return err
 	}
 	h.w = w
-	s.proc.Host = h
+	h.serve(s)
 	s.loop = w.Post
 	h.gen = &generations{ch: ch, w: w, h: h}
 	ch.Signals(w.Stop, func() { w.Post(func() { h.s.memoryReport() }) })

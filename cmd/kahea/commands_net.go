@@ -23,34 +23,38 @@ func (s *server) netCommands() []modules.RPC {
 
 func (s *server) rpcSockets(r *modules.Request) error {
 	a := r.AddArray()
-	for _, e := range s.Endpoints {
+	for i := range s.Endpoints {
+		e := &s.Endpoints[i]
+		if e.Gone {
+			continue
+		}
 		n := a.AddStruct("").AddStruct("socket")
 		n.AddStr("proto", e.Proto.String())
 		if e.Name != "" {
 			n.AddStr("name", e.Name)
 		}
-		n.AddStr("address", hostText(e))
-		n.AddStr("ipaddress", e.Addr.Addr().String())
+		n.AddStr("address", e.text())
+		n.AddStr("ipaddress", e.ip())
 		n.AddStr("port", strconv.Itoa(int(e.Addr.Port())))
 		if e.AdvHost != "" {
-			adv := fmt.Sprintf("%s:%s", e.Proto, e.AdvHost)
+			proto := e.Proto
+			if e.AdvProto != sipparse.ProtoNone {
+				proto = e.AdvProto
+			}
+			adv := fmt.Sprintf("%s:%s", proto, e.AdvHost)
 			if e.AdvPort != 0 {
 				adv += ":" + strconv.Itoa(int(e.AdvPort))
 			}
 			n.AddStr("advertise", adv)
 		}
-		n.AddStr("mcast", "no")
+		if e.Group != "" {
+			n.AddStr("agname", e.Group)
+		}
+		n.AddStr("mcast", yesNo(e.Addr.Addr().IsMulticast()))
 		n.AddStr("mhomed", "no")
-		n.AddStr("virtual", "no")
+		n.AddStr("virtual", yesNo(e.Virtual))
 	}
 	return nil
-}
-
-func hostText(e endpoint) string {
-	if e.Addr.Addr().Is6() {
-		return "[" + e.Addr.Addr().String() + "]"
-	}
-	return e.Addr.Addr().String()
 }
 
 func (s *server) rpcAliases(r *modules.Request) error {
@@ -106,12 +110,10 @@ func (s *server) rpcTCPInfo(r *modules.Request) error {
 }
 
 func (s *server) tcpReaders() int {
-	for _, e := range s.Endpoints {
-		if e.Proto == sipparse.TCP {
-			return s.par.TCPChildren
-		}
+	if !s.hasTCP() {
+		return 0
 	}
-	return 0
+	return len(s.tcpOwners())
 }
 
 // rpcTCPOptions lists the options that kahea has, under Kamailio's names.

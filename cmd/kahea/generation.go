@@ -86,7 +86,8 @@ func (g *generations) prepare(b []byte, fds []int) {
 		var err error
 		g.w.Await(func() { s, err = g.build(text, slot) }, func() {
 			if err == nil {
-				s.proc.Host, s.loop, s.asking, s.proc.Wheel, s.mark = g.h, g.w.Post, g.h.s.asking, g.h.s.proc.Wheel, g.h.s.mark
+				g.h.serve(s)
+				s.loop, s.asking, s.proc.Wheel, s.mark = g.w.Post, g.h.s.asking, g.h.s.proc.Wheel, g.h.s.mark
 				if err = s.initWorker(rank); err != nil {
 					s.closeAll()
 				}

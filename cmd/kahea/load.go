@@ -38,10 +38,63 @@ type config struct {
 	diag     *diag.List
 }
 
-// listenSpec is one listen line or -l.
+// listenSpec is one listen line, socket block or -l.
 type listenSpec struct {
 	*syntax.Param
-	workers int // socket_workers before it, 0: children
+	workers int    // socket_workers before it, or its own; 0: none
+	mcast   string // mcast before it
+	device  string // vrf
+	group   string // agname
+}
+
+// PortEnd is the end of a range of ports, 0: it has one port.
+func (l *listenSpec) PortEnd() int { return l.Sockets[0].PortEnd }
+
+// addListen takes the parameters that are for the next socket only.
+func (c *config) addListen(l listenSpec) {
+	if l.workers == 0 {
+		l.workers = c.par.SocketWorkers
+	}
+	l.mcast = c.par.Mcast
+	c.par.SocketWorkers, c.par.Mcast = 0, ""
+	c.listen = append(c.listen, l)
+}
+
+// socketBlock is socket = { ... }; of an attribute that stands there twice the last one counts.
+func (c *config) socketBlock(b *syntax.SocketBlock) {
+	l := listenSpec{Param: &syntax.Param{Pos: b.Pos, Name: "socket"}}
+	for _, a := range b.Attrs {
+		switch a.Name {
+		case "bind":
+			l.Sockets = []syntax.SocketID{*a.Sock}
+		case "advertise":
+			if len(a.Sock.Hosts) != 1 {
+				c.diag.Errorf(a.Pos, "advertise takes one address")
+				return
+			}
+			l.Adv = a.Sock
+		case "name":
+			l.SockName = a.Value.Str
+		case "agname":
+			l.group = a.Value.Str
+			c.diag.Add(diag.Diagnostic{Severity: diag.Notice, Pos: a.Pos, EndCol: a.Pos.Col + len("agname"),
+				Summary: "agname changes nothing here: every socket has workers of its own, there are no groups of them"})
+		case "virtual":
+			l.Virtual = a.Value.Int != 0
+		case "vrf":
+			l.device = a.Value.Str
+		case "workers":
+			if a.Value.Int < 0 || a.Value.Int > 450 {
+				c.diag.Errorf(a.Pos, "workers: got %d, want 0 to 450", a.Value.Int)
+			}
+			l.workers = int(a.Value.Int)
+		}
+	}
+	if l.Sockets == nil {
+		c.diag.Errorf(b.Pos, "this socket has no bind")
+		return
+	}
+	c.addListen(l)
 }
 
 // parseOptions are what the command line adds to the text.
@@ -128,7 +181,7 @@ func (c *config) item(it syntax.Item) {
 	case *syntax.Param:
 		c.param(it)
 	case *syntax.SocketBlock:
-		c.diag.Errorf(it.Pos, "socket = { ... } is not there yet: write listen=")
+		c.socketBlock(it)
 	case *syntax.LoadPath:
 		c.setPath(it.Dirs)
 	case *syntax.LoadModule:
@@ -149,8 +202,7 @@ func (c *config) item(it syntax.Item) {
 func (c *config) param(p *syntax.Param) {
 	switch p.Name {
 	case "listen", "socket":
-		c.listen = append(c.listen, listenSpec{Param: p, workers: c.par.SocketWorkers})
-		c.par.SocketWorkers = 0
+		c.addListen(listenSpec{Param: p})
 		return
 	case "alias", "domain":
 		c.aliases = append(c.aliases, p.Sockets...)
@@ -381,6 +433,7 @@ func (c *config) overrides() {
 		p.Fork = false
 		from("fork", "-D")
 	}
+	c.checkSockets()
 	none := diag.Pos{}
 	if p.EnableTLS {
 		c.diag.Errorf(none, "enable_tls=yes: TLS is not there yet")
@@ -414,4 +467,22 @@ func (c *config) compiler() *compile.Compiler {
 			return nil
 		},
 	}, c.diag)
+}
+
+// checkSockets looks at parameters of sockets that the table can not check.
+func (c *config) checkSockets() {
+	p := c.par
+	for _, x := range []struct {
+		name, text string
+		v6         bool
+	}{{"tcp_source_ipv4", p.TCPSourceIPv4, false}, {"tcp_source_ipv6", p.TCPSourceIPv6, true}} {
+		if a, ok := route.ParseAddr([]byte(x.text)); x.text != "" && (!ok || a.Is6() != x.v6) {
+			c.diag.Errorf(c.origins["core."+x.name].pos, "%s: got %q, want an address of that family", x.name, x.text)
+		}
+	}
+	const haproxy = 128
+	if o := c.origins["core.tcp_accept_protocols"]; o != (origin{}) && !c.diag.HasErrors() && p.TCPAcceptProtos&^haproxy != 0 {
+		c.diag.Add(diag.Diagnostic{Severity: diag.Notice, Pos: o.pos, EndCol: o.pos.Col + len("tcp_accept_protocols"),
+			Summary: "tcp_accept_protocols: of all protocols only haproxy means something here, because no module takes the others"})
+	}
 }

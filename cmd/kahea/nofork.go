@@ -44,7 +44,8 @@ func (s *server) workInMain(ls []reactor.Listener, ro reactor.Options, bell int,
 		return nil, err
 	}
 	h.w = w
-	s.proc.Host, s.loop = h, w.Post
+	h.serve(s)
+	s.loop = w.Post
 	if err := s.initWorker(procmgr.RankSIPInit); err != nil {
 		return nil, err
 	}

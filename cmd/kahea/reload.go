@@ -232,9 +232,15 @@ func mergeEndpoints(old, next []endpoint) ([]endpoint, error) {
 	}
 	tcp := slices.ContainsFunc(old, func(e endpoint) bool { return e.Proto != sipparse.UDP })
 	for _, e := range next {
-		if i := slices.IndexFunc(old, func(x endpoint) bool { return x.Proto == e.Proto && x.Addr == e.Addr }); i >= 0 {
+		if i := slices.IndexFunc(old, func(x endpoint) bool { return x.Proto == e.Proto && x.Addr == e.Addr && x.Device == e.Device }); i >= 0 {
+			if e.Proto != sipparse.UDP && e.Workers != old[i].Workers {
+				return nil, fmt.Errorf("listen %s:%s: the number of TCP workers of its own does not change while the server runs", e.Proto, e.Addr)
+			}
 			out[i] = e
 			continue
+		}
+		if e.Proto != sipparse.UDP && e.Workers > 0 {
+			return nil, fmt.Errorf("listen %s:%s: a server that runs gives no TCP workers of its own to a new socket", e.Proto, e.Addr)
 		}
 		if e.Proto != sipparse.UDP && !tcp {
 			return nil, fmt.Errorf("listen %s:%s: the server was started without TCP", e.Proto, e.Addr)

@@ -15,6 +15,7 @@ import (
 	"kahea/modules"
 	"kahea/procmgr"
 	"kahea/shm"
+	"kahea/sipparse"
 )
 
 // sealed is what main hands to every child: the command line, the text, and what was resolved once.
@@ -88,6 +89,9 @@ func newServer(s sealed, c *config, slot int) (*server, error) {
 		MaxBranches: par.MaxBranches, AdvPort: uint16(par.AdvPort), ParserLog: log.Level(par.ParserLog), OnSendReply: par.OnSendReply,
 		ServerID: par.ServerID, Phone2Tel: par.Phone2Tel, RevDNS: par.RevDNS,
 	}
+	p.Par.UDPMTU, p.Par.UDPMTUProto, p.Par.AcceptAliases = par.UDPMTU, sipparse.Proto(par.UDPMTUProto), par.TCPAcceptAliases
+	p.Net.MHomed = par.MHomed
+	sipparse.Configure(sipparse.Grammar{HostChars: par.HostChars, NameChars: par.NameChars, IPv6Style: par.IPv6HexStyle[0]})
 	p.Runner.Max, p.Par.Refusal = par.SuspendMax, par.Refusal()
 	if par.AdvAddress != "" {
 		p.Par.AdvHost = []byte(par.AdvAddress)

@@ -44,11 +44,16 @@ func newWire(s *server) (*wire, error) {
 	return h, nil
 }
 
+// serve makes it the host of a generation; its worker is set.
+func (h *wire) serve(s *server) {
+	s.proc.Host, s.proc.Net.Source = h, h.w.Source
+}
+
 // Receive hands a message to the engine.
 func (h *wire) Receive(p *reactor.Packet) reactor.Verdict {
 	h.pkt = p
 	r := route.Recv{Src: p.Src, Dst: p.Dst, Sock: h.s.proc.Net.At(p.Sock), Proto: p.Proto, Conn: p.Conn, Time: p.Time}
-	if h.s.proc.Receive(p.Buf, r, h.keep) {
+	if h.s.proc.Receive(p.Buf, r, h.keep) && h.s.par.TCPScriptMode == 0 {
 		return reactor.Close
 	}
 	return reactor.Done
@@ -67,6 +72,7 @@ func (h *wire) Tick(now uint64) {
 	h.procs.Beat()
 	if h.s.runtime.read() {
 		h.s.proc.Par.MaxWhileLoops, h.s.proc.Par.ParserLog = h.s.par.MaxWhileLoops, log.Level(h.s.par.ParserLog)
+		h.s.proc.Par.UDPMTU, h.s.proc.Par.UDPMTUProto = h.s.par.UDPMTU, sipparse.Proto(h.s.par.UDPMTUProto)
 		h.w.SetOptions(h.s.reactorOptions())
 		h.names.Set(h.s.resolveSettings())
 		h.s.arena.SetReserve(h.s.par.ShmReserve) // every process sets the same

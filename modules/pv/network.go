@@ -12,15 +12,10 @@ func isV6(a netip.Addr) bool { return a.Is6() && !a.Is4In6() }
 
 // appendIP appends an address, IPv6 in brackets when they are asked for.
 func appendIP(b []byte, a netip.Addr, brackets bool) []byte {
-	if !isV6(a) {
-		return a.Unmap().AppendTo(b)
+	if brackets {
+		return sipparse.AppendIPRef(b, a)
 	}
-	if !brackets {
-		return a.AppendTo(b)
-	}
-	b = append(b, '[')
-	b = a.AppendTo(b)
-	return append(b, ']')
+	return sipparse.AppendIP(b, a)
 }
 
 func appendURI(b []byte, host []byte, a netip.Addr, port uint16, p sipparse.Proto, always bool) []byte {

@@ -32,7 +32,7 @@ func (m *mod) relayCancel(c *route.Ctx, forced *route.Target) int {
 		}
 		t, found, err := m.newTransaction(c)
 		if err != nil {
-			c.SetError(route.Status(err))
+			c.Failed(err)
 			return -1
 		}
 		if found {
@@ -44,7 +44,7 @@ func (m *mod) relayCancel(c *route.Ctx, forced *route.Target) int {
 	m.unref(inv, m.cell(inv)) // newTransaction may wait
 	t, found, err := m.newTransaction(c)
 	if err != nil {
-		c.SetError(route.Status(err))
+		c.Failed(err)
 		return -1
 	}
 	if found {

@@ -168,7 +168,7 @@ func (m *mod) compileRelay(proto sipparse.Proto) func(route.Env, *route.Args) (f
 				}
 				t = route.Target{Host: host, Port: uint16(port), Proto: sipparse.UDP}
 			} else if err != nil {
-				c.SetError(route.Status(err))
+				c.Failed(err)
 				return -1
 			}
 			if proto != sipparse.ProtoNone {
@@ -490,7 +490,7 @@ func (m *mod) tReplicate(c *route.Ctx, a *route.Args) int {
 		} else {
 			var err error
 			if t, err = route.URITarget(text); err != nil {
-				c.SetError(route.Status(err))
+				c.Failed(err)
 				return -1
 			}
 		}

@@ -313,7 +313,7 @@ func (m *mod) newTransaction(c *route.Ctx) (t *cell, found bool, err error) {
 
 // refused keeps and logs an error of newTransaction.
 func refused(c *route.Ctx, function string, err error) {
-	c.SetError(route.Status(err))
+	c.Failed(err)
 	c.Logf(severity(err), "tm", "%s: %v", function, err)
 }
 

@@ -68,7 +68,7 @@ func (m *mod) relayAck(c *route.Ctx, forced *route.Target) int {
 	if forced != nil {
 		t = *forced
 	} else if t, err = c.NextHop(); err != nil {
-		c.SetError(route.Status(err))
+		c.Failed(err)
 		return -1
 	}
 	return c.Forward(t)

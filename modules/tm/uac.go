@@ -120,7 +120,7 @@ func (m *mod) overtaken(t *cell) (err error) {
 
 // failed records what sl_reply_error and the delayed reply tell.
 func (m *mod) failed(c *route.Ctx, err error) {
-	c.SetError(route.Status(err))
+	c.Failed(err)
 	switch {
 	case errors.Is(err, errDropped):
 		c.Err.Number = 6 // Kamailio's E_CFG

@@ -14,12 +14,9 @@ type Received struct {
 	Named      bool // the host of the Via is a name of Src (rev_dns)
 }
 
-// appendIP appends an address as it stands in ;received=. IPv6 has no brackets there.
-func appendIP(dst []byte, a netip.Addr) []byte { return a.Unmap().AppendTo(dst) }
-
 func (r *Received) appendReceived(dst []byte) []byte {
 	dst = append(dst, ";received="...)
-	return appendIP(dst, r.Src.Addr())
+	return sipparse.AppendIP(dst, r.Src.Addr()) // IPv6 has no brackets there
 }
 
 func (r *Received) appendRPort(dst []byte) []byte {
@@ -61,5 +58,5 @@ func sameHost(host []byte, a netip.Addr) bool {
 		host = host[1 : len(host)-1]
 	}
 	var room [64]byte
-	return string(host) == string(appendIP(room[:0], a))
+	return string(host) == string(sipparse.AppendIP(room[:0], a))
 }
