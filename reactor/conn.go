@@ -46,8 +46,16 @@ type conn struct {
 	Dirty   uint32
 	NextID  int32 // chain of the id bucket, or of free rows; -1 ends
 	NAlias  uint32
+	Flags   uint32 // connFlags, the owner's once it has the connection
 	Aliases [maxAliases]alias
 }
+
+// Flags of a connection.
+const (
+	connAccepted uint32 = 1 << iota // not opened by us
+	connSpoke                       // more than pings has come
+	connKnown                       // its PROXY header has been read, or there is none
+)
 
 type alias struct {
 	Port uint32
@@ -198,10 +206,9 @@ func (t *conns) add(c conn) (row int, id uint32) {
 	return int(i), id
 }
 
-// remove frees the row of id. Locked by the caller.
-func (t *conns) remove(row int) {
+// unlink takes all aliases of a row out of their buckets.
+func (t *conns) unlink(row int) {
 	r := &t.rows[row]
-	id := r.ID
 	for k := range r.NAlias {
 		at := int32(row*maxAliases + int(k))
 		for p := t.aliasBucket(ip16(get(&r.Remote)), r.Aliases[k].Port, r.Proto); *p >= 0; p = &t.rows[*p/maxAliases].Aliases[*p%maxAliases].Next {
@@ -211,6 +218,24 @@ func (t *conns) remove(row int) {
 			}
 		}
 	}
+}
+
+// readdress gives a connection the addresses that its PROXY header names, so that it is found by them. Locked by the caller.
+func (t *conns) readdress(row int, p proxied) {
+	r := &t.rows[row]
+	t.unlink(row)
+	put(&r.Remote, p.src)
+	put(&r.Local, p.dst)
+	r.NAlias = 1
+	r.Aliases[0].Port = uint32(p.src.Port())
+	t.link(row, 0)
+}
+
+// remove frees the row of id. Locked by the caller.
+func (t *conns) remove(row int) {
+	r := &t.rows[row]
+	id := r.ID
+	t.unlink(row)
 	for p := &t.ids[id&t.r.Mask]; *p >= 0; p = &t.rows[*p].NextID {
 		if *p == int32(row) {
 			*p = r.NextID
@@ -235,11 +260,28 @@ func (t *conns) byID(id uint32) int {
 
 // byAddr finds a usable connection to dst by alias, the newest first. Locked by the caller.
 func (t *conns) byAddr(dst netip.AddrPort, proto sipparse.Proto) int {
+	return t.find(dst, proto, func(*conn) bool { return true })
+}
+
+// bySock is byAddr that passes over connections of other listeners than sock, unless there is none of it (tcp_connection_match).
+func (t *conns) bySock(dst netip.AddrPort, proto sipparse.Proto, sock int) int {
+	if row := t.find(dst, proto, func(c *conn) bool { return int(c.Sock) == sock }); row >= 0 {
+		return row
+	}
+	return t.byAddr(dst, proto)
+}
+
+// twin says whether there is a connection between the same two addresses. Locked by the caller.
+func (t *conns) twin(remote, local netip.AddrPort, proto sipparse.Proto) bool {
+	return t.find(remote, proto, func(c *conn) bool { return get(&c.Remote) == remote && get(&c.Local) == local }) >= 0
+}
+
+func (t *conns) find(dst netip.AddrPort, proto sipparse.Proto, good func(*conn) bool) int {
 	ip, port := ip16(dst), uint32(dst.Port())
 	for at := *t.aliasBucket(ip, port, uint32(proto)); at >= 0; {
 		c := &t.rows[at/maxAliases]
 		a := &c.Aliases[at%maxAliases]
-		if a.Port == port && c.Proto == uint32(proto) && c.State != ConnBad && c.State != ConnInit && ip16(get(&c.Remote)) == ip {
+		if a.Port == port && c.Proto == uint32(proto) && c.State != ConnBad && c.State != ConnInit && ip16(get(&c.Remote)) == ip && good(c) {
 			return int(at / maxAliases)
 		}
 		at = a.Next
@@ -257,6 +299,7 @@ var (
 	ErrQueueFull    = errors.New("write queue full")
 	ErrSendTimeout  = errors.New("send timeout")
 	ErrTooManyConns = errors.New("too many connections")
+	ErrTwin         = errors.New("there is a connection between the same addresses")
 	errNoTCP        = errors.New("no stream listener, so no TCP")
 )
 

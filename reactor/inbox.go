@@ -206,7 +206,11 @@ func (w *Worker) SendTCP(conn uint32, sock int, dst netip.AddrPort, b []byte, fl
 		}
 	}
 	if row < 0 && dst.IsValid() {
-		row = t.byAddr(dst, proto)
+		if w.o.TCPConnMatch {
+			row = t.bySock(dst, proto, sock)
+		} else {
+			row = t.byAddr(dst, proto)
+		}
 	}
 	owner := 0
 	if row >= 0 {

@@ -41,6 +41,8 @@ func (h *childHandler) receiveTCP(p *Packet) Verdict {
 	case "ECHO":
 		_, body, _ := bytes.Cut(p.Buf, []byte("\r\n\r\n"))
 		say("%s %s", f[1], body)
+	case "FROM":
+		say("%s %s", p.Src, p.Dst)
 	case "WHO":
 		say("%d %d %d", h.w.c.Slot, os.Getpid(), p.Conn)
 	case "BAD":

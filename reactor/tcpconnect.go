@@ -41,7 +41,12 @@ func (m *tcpMain) connect(r *record, b []byte) {
 	// Somebody else may have asked for the same while this record waited.
 	t := w.sh.conns
 	t.lock()
-	row := t.byAddr(dst, proto)
+	row := -1
+	if w.o.TCPConnMatch {
+		row = t.bySock(dst, proto, sock)
+	} else {
+		row = t.byAddr(dst, proto)
+	}
 	if row >= 0 {
 		r.Conn = t.rows[row].ID
 	}
@@ -67,7 +72,7 @@ func (m *tcpMain) connect(r *record, b []byte) {
 		w.bounce(r, b, err)
 		return
 	}
-	row, id, err := m.enter(fd, sock, dst, ConnConnect, w.c.Slot)
+	row, id, err := m.enter(fd, sock, dst, ConnConnect, w.c.Slot, 0)
 	if err == nil {
 		err = unix.EpollCtl(m.ep, unix.EPOLL_CTL_ADD, fd, &unix.EpollEvent{Events: unix.EPOLLOUT, Fd: int32(fd)})
 	}
@@ -218,7 +223,7 @@ func (m *tcpMain) connected(c *connecting) {
 		failed[i] = m.w.post(peer.slot, &c.sends[i], c.data[i])
 	}
 	t.unlock()
-	m.give(c.fd, c.row, c.id, peer)
+	m.give(c.fd, c.row, c.id, peer, netip.Addr{})
 	for i := range others {
 		m.w.take(&others[i].r, others[i].b)
 	}

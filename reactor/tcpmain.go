@@ -23,6 +23,7 @@ type tcpMain struct {
 	workers  []*tcpPeer
 	fds      map[uint32]held     // by connection id
 	connects map[int]*connecting // by descriptor
+	from     map[netip.Addr]int  // accepted connections by the peer's address
 
 	accepting bool
 	sweep     uint64 // tick of the next look at rows that never came to their owner
@@ -40,6 +41,7 @@ type held struct {
 	fd   int
 	row  int
 	peer *tcpPeer
+	from netip.Addr // of an accepted connection
 }
 
 type handover struct {
@@ -75,7 +77,7 @@ func (w *Worker) runTCPMain() error {
 	if w.sh.conns == nil {
 		return errNoTCP
 	}
-	m := &tcpMain{w: w, bell: w.c.Bell, listen: map[int]int{}, fds: map[uint32]held{}, connects: map[int]*connecting{}}
+	m := &tcpMain{w: w, bell: w.c.Bell, listen: map[int]int{}, fds: map[uint32]held{}, connects: map[int]*connecting{}, from: map[netip.Addr]int{}}
 	w.main = m
 	var err error
 	if m.ep, err = unix.EpollCreate1(unix.EPOLL_CLOEXEC); err != nil {
@@ -226,12 +228,16 @@ func (m *tcpMain) adopt(fd, sock int, remote netip.AddrPort, st ConnState, now i
 	if peer == nil {
 		return fmt.Errorf("no tcp worker: %w", ErrNoConn)
 	}
+	from := remote.Addr()
+	if limit := m.w.o.TCPIPLimit; limit > 0 && m.from[from] >= limit {
+		return fmt.Errorf("%d connections from this address are open: %w", limit, ErrTooManyConns)
+	}
 	m.options(fd)
-	row, id, err := m.enter(fd, sock, remote, st, peer.slot)
+	row, id, err := m.enter(fd, sock, remote, st, peer.slot, connAccepted)
 	if err != nil {
 		return err
 	}
-	m.give(fd, row, id, peer)
+	m.give(fd, row, id, peer, from)
 	return nil
 }
 
@@ -253,21 +259,26 @@ func (m *tcpMain) options(fd int) {
 	}
 }
 
-func (m *tcpMain) enter(fd, sock int, remote netip.AddrPort, st ConnState, owner int) (row int, id uint32, err error) {
+func (m *tcpMain) enter(fd, sock int, remote netip.AddrPort, st ConnState, owner int, flags uint32) (row int, id uint32, err error) {
 	w := m.w
-	c := conn{State: st, Proto: uint32(w.c.Listeners[sock].Proto), Owner: uint32(owner), Sock: int32(sock), Lifetime: int32(w.o.TCPLifetime),
+	c := conn{State: st, Flags: flags, Proto: uint32(w.c.Listeners[sock].Proto), Owner: uint32(owner), Sock: int32(sock), Lifetime: int32(w.o.TCPLifetime),
 		Expires: w.mono + int64(w.o.TCPLifetime)*1e9}
 	put(&c.Remote, remote)
-	if l := localAddr(fd); l.IsValid() {
-		put(&c.Local, l)
+	local := localAddr(fd)
+	if local.IsValid() {
+		put(&c.Local, local)
 	}
 	row = -1
 	w.sh.conns.lock()
 	n := int(w.sh.conns.r.Count)
-	if n < w.o.TCPMaxConns {
+	twin := w.o.TCPUnique && flags&connAccepted != 0 && w.sh.conns.twin(remote, local, w.c.Listeners[sock].Proto)
+	if n < w.o.TCPMaxConns && !twin {
 		row, id = w.sh.conns.add(c)
 	}
 	w.sh.conns.unlock()
+	if twin {
+		return 0, 0, ErrTwin
+	}
 	if row < 0 {
 		return 0, 0, fmt.Errorf("%d connections are open: %w", n, ErrTooManyConns)
 	}
@@ -289,10 +300,9 @@ func (m *tcpMain) least(sock int) (best *tcpPeer) {
 	return best
 }
 
-// give hands connection id to peer; fd stays here as the duplicate.
-func (m *tcpMain) give(fd, row int, id uint32, peer *tcpPeer) {
-	m.fds[id] = held{fd, row, peer}
-	peer.conns++
+// give hands connection id to peer; fd stays here as the duplicate. from is the peer's address of one that was accepted.
+func (m *tcpMain) give(fd, row int, id uint32, peer *tcpPeer, from netip.Addr) {
+	m.hold(id, held{fd, row, peer, from})
 	peer.queue = append(peer.queue, handover{row, id})
 	m.flush(peer)
 }
@@ -328,8 +338,16 @@ func (m *tcpMain) drop(id uint32) {
 		t.remove(row)
 	}
 	t.unlock()
-	_ = unix.Shutdown(h.fd, unix.SHUT_RDWR)
+	m.w.hangUp(h.fd)
 	m.forget(id)
+}
+
+func (m *tcpMain) hold(id uint32, h held) {
+	m.fds[id] = h
+	h.peer.conns++
+	if h.from.IsValid() {
+		m.from[h.from]++
+	}
 }
 
 func (m *tcpMain) forget(id uint32) {
@@ -337,6 +355,11 @@ func (m *tcpMain) forget(id uint32) {
 		unix.Close(h.fd)
 		h.peer.conns--
 		delete(m.fds, id)
+		if n := m.from[h.from]; n > 1 {
+			m.from[h.from] = n - 1
+		} else {
+			delete(m.from, h.from)
+		}
 	}
 }
 
@@ -370,8 +393,11 @@ func (m *tcpMain) peer(fd int) {
 				if _, have := m.fds[h.ID]; have || h.Row < 0 || int(h.Row) >= len(m.w.sh.conns.rows) {
 					closeAll(fds)
 				} else {
-					m.fds[h.ID] = held{fds[0], int(h.Row), p}
-					p.conns++
+					x := held{fd: fds[0], row: int(h.Row), peer: p}
+					if c := &m.w.sh.conns.rows[h.Row]; c.Flags&connAccepted != 0 {
+						x.from = get(&c.Remote).Addr()
+					}
+					m.hold(h.ID, x)
 				}
 			default:
 				closeAll(fds)

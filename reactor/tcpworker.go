@@ -33,6 +33,7 @@ type tcpWorker struct {
 	spare [][]byte
 
 	untold []uint32 // closed connections of which TCP main does not know yet
+	check  int64    // mono time of the next look for slow senders, 0: none is due
 }
 
 type early struct {
@@ -59,6 +60,9 @@ type tconn struct {
 	dead   bool
 	opened bool
 	err    error
+	since0 int64 // mono time when this process got it
+	began  int64 // mono time when part of a message came, 0: none is there
+	greet  bool  // a PROXY header may come
 }
 
 func (w *Worker) bootTCPWorker() error {
@@ -212,7 +216,8 @@ func (t *tcpWorker) opened(c gnet.Conn) gnet.Action {
 	atomic.StoreUint32(&r.Dirty, 0)
 	tc.src, tc.dst, tc.sock, tc.proto = get(&r.Remote), get(&r.Local), int(r.Sock), sipparse.Proto(r.Proto)
 	tbl.unlock()
-	tc.c, tc.at, tc.opened = c, len(t.list), true
+	tc.c, tc.at, tc.opened, tc.since0 = c, len(t.list), true, t.w.mono
+	tc.greet = t.w.o.TCPHAProxy && r.Flags&(connAccepted|connKnown) == connAccepted
 	tc.framer = sipparse.Framer{MaxSize: t.w.o.TCPRdBuf, AcceptNoCL: t.w.o.TCPAcceptNoCL}
 	t.conns[tc.id] = tc
 	t.list = append(t.list, tc)
@@ -254,7 +259,7 @@ func (t *tcpWorker) closed(c gnet.Conn, err error) {
 	if t.w.stopping.Load() {
 		return
 	}
-	_ = unix.Shutdown(c.Fd(), unix.SHUT_RDWR)
+	t.w.hangUp(c.Fd())
 	last := len(t.list) - 1
 	t.list[tc.at] = t.list[last]
 	t.list[tc.at].at = tc.at
@@ -284,6 +289,17 @@ func (t *tcpWorker) traffic(c gnet.Conn) gnet.Action {
 	atomic.StoreInt64(&tc.row.Expires, w.mono+int64(tc.row.Lifetime)*1e9)
 	buf, _ := c.Peek(-1)
 	used := 0
+	if tc.greet {
+		p, n, err := readProxy(buf)
+		switch {
+		case err == errProxyMore:
+			return gnet.None
+		case err != nil:
+			return t.refuse(tc, err)
+		}
+		t.greeted(tc, p)
+		used = n
+	}
 	for used < len(buf) {
 		kind, skip, n, e := tc.framer.Next(buf[used:])
 		switch kind {
@@ -303,6 +319,8 @@ func (t *tcpWorker) traffic(c gnet.Conn) gnet.Action {
 				t.queue(tc, crlf, 0)
 			}
 		case sipparse.FrameMessage:
+			tc.began = 0
+			tc.spoke()
 			if w.sh.root.Killers.drops(buf[used+skip:used+n], w.now) {
 				w.stats.Killers++
 				break
@@ -349,6 +367,13 @@ func (t *tcpWorker) settle(tc *tconn, rest int) {
 		d = 1
 	}
 	atomic.StoreUint32(&tc.row.Dirty, d)
+	switch {
+	case rest == 0:
+		tc.began = 0
+	case tc.began == 0:
+		tc.began = t.w.mono
+		tc.spoke()
+	}
 }
 
 // queue adds b to what is written at the end of the turn.
@@ -464,6 +489,7 @@ func (t *tcpWorker) tick() {
 	for _, id := range ids {
 		t.gone(id)
 	}
+	t.slow()
 	for i := len(t.list) - 1 - int(w.tick%16); i >= 0; i -= 16 {
 		if i >= len(t.list) {
 			continue
@@ -475,6 +501,9 @@ func (t *tcpWorker) tick() {
 			} else if !tc.dead && tc.queued == 0 {
 				t.settle(tc, tc.c.InboundBuffered())
 			}
+		}
+		if tc.greet && !tc.dead && w.mono-tc.since0 >= int64(w.o.TCPWaitData)*1e6 {
+			t.late(tc, "no PROXY header")
 		}
 		if !tc.dead && atomic.LoadInt64(&tc.row.Expires) <= w.mono {
 			t.end(tc, nil)

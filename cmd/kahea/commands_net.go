@@ -142,8 +142,16 @@ func (s *server) rpcTCPOptions(r *modules.Request) error {
 	n.AddInt("no_connect", num(p.TCPNoConnect))
 	n.AddInt("conn_wq_max", int64(p.TCPConnWQMax))
 	n.AddInt("wq_max", int64(p.TCPWQMax))
+	n.AddInt("defer_accept", int64(p.TCPDeferAccept))
+	n.AddInt("delayed_ack", num(p.TCPDelayedAck))
+	n.AddInt("syncnt", int64(p.TCPSynCnt))
+	n.AddInt("linger2", int64(p.TCPLinger2))
 	n.AddInt("keepalive", num(p.TCPKeepalive))
+	n.AddInt("keepidle", runtimeVar("keepidle", p.TCPKeepIdle))
+	n.AddInt("keepintvl", runtimeVar("keepintvl", p.TCPKeepIntvl))
+	n.AddInt("keepcnt", runtimeVar("keepcnt", p.TCPKeepCnt))
 	n.AddInt("crlf_ping", num(p.TCPCRLFPing))
+	n.AddInt("accept_aliases", num(p.TCPAcceptAliases))
 	n.AddInt("accept_no_cl", num(p.TCPAcceptNoCL))
 	return nil
 }
