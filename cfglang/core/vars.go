@@ -17,8 +17,10 @@ func Vars() []route.Var {
 		{Name: "?", Get: rc, Doc: "as $rc"},
 		{Name: "env", Bind: bindEnv(false), Doc: "environment variable; null if unset"},
 		{Name: "envn", Bind: bindEnv(true), Doc: "environment variable as a number"},
-		{Name: "def", Bind: bindDef(false), Doc: "value of a preprocessor define; null if it is not defined"},
-		{Name: "defn", Bind: bindDef(true), Doc: "the same as a number"},
+		{Name: "def", Bind: bindDef(whole), Doc: "value of a preprocessor define; null if it is not defined"},
+		{Name: "defn", Bind: bindDef(asNumber), Doc: "the same as a number"},
+		{Name: "defv", Bind: bindDef(unquoted), Doc: "the same without the quotes around it"},
+		{Name: "defs", Bind: bindDef(quoted), Doc: "the same in quotes"},
 	}
 }
 
@@ -34,13 +36,29 @@ func bindEnv(num bool) func(route.Env, *route.VarRef) (route.Getter, route.Sette
 	}
 }
 
-func bindDef(num bool) func(route.Env, *route.VarRef) (route.Getter, route.Setter, error) {
+// form is how the value of a define is given.
+type form int
+
+const (
+	whole form = iota
+	asNumber
+	unquoted
+	quoted
+)
+
+func bindDef(f form) func(route.Env, *route.VarRef) (route.Getter, route.Setter, error) {
 	return func(e route.Env, r *route.VarRef) (route.Getter, route.Setter, error) {
 		if r.Inner == "" {
 			return nil, nil, errNoName
 		}
 		s, ok := e.Define(r.Inner)
-		return constant(s, ok, num), nil, nil
+		switch n := len(s); {
+		case f == unquoted && n > 1 && s[0] == s[n-1] && (s[0] == '"' || s[0] == '\''):
+			s = s[1 : n-1]
+		case f == quoted:
+			s = `"` + s + `"`
+		}
+		return constant(s, ok, f == asNumber), nil, nil
 	}
 }
 

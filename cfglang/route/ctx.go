@@ -50,6 +50,7 @@ type Ctx struct {
 	// URIFresh is false once the R-URI was used for a branch or forwarded (Kamailio's ruri_is_new).
 	URIFresh bool
 	Branches []Branch
+	SBranch  Branch // $sbranch; URI nil: it is empty
 
 	Flags  uint32 // $mf
 	XFlags uint64
@@ -112,6 +113,7 @@ func (c *Ctx) reset() {
 	c.Scratch.Reset()
 	c.AVPs.Reset()
 	c.Branches = c.Branches[:0]
+	c.SBranch = Branch{Q: QUnset}
 	c.Msg.Buf = nil
 	c.Recv = Recv{}
 	c.ID, c.Kind, c.Flow, c.RC = 0, 0, 0, 0

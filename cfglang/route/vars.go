@@ -34,6 +34,22 @@ func (v *Vars) Slot(kind VarKind, name string) int {
 	return len(v.slots) - 1
 }
 
+// Find is the number of a variable that the script mentions; ok is false if there is none.
+func (v *Vars) Find(kind VarKind, name []byte) (slot int, ok bool) {
+	for i := range v.slots {
+		if v.slots[i].kind == kind && v.slots[i].name == string(name) {
+			return i, true
+		}
+	}
+	return 0, false
+}
+
+// Len is the number of all variables: slots are 0 to Len-1.
+func (v *Vars) Len() int { return len(v.slots) }
+
+// Name says what a slot is called.
+func (v *Vars) Name(slot int) (VarKind, string) { return v.slots[slot].kind, v.slots[slot].name }
+
 func (x *variable) initial() Value {
 	if x.kind == VarNull {
 		return Null

@@ -130,7 +130,12 @@ var branchAttrs = map[string]branchAttr{
 	"ruid":        branchText(func(b *route.Branch) *[]byte { return &b.RUID }, false),
 	"location_ua": branchText(func(b *route.Branch) *[]byte { return &b.LocationUA }, false),
 	"instance":    branchText(func(b *route.Branch) *[]byte { return &b.Instance }, false),
-	"q": {get: func(_ *route.Ctx, b *route.Branch) route.Value { return route.Int(int64(b.Q)) },
+	"q": {get: func(_ *route.Ctx, b *route.Branch) route.Value {
+		if b.Q == route.QUnset {
+			return route.Null
+		}
+		return route.Int(int64(b.Q))
+	},
 		set: func(_ *route.Ctx, b *route.Branch, v route.Value) error {
 			if v.IsNull() {
 				b.Q = route.QUnset
@@ -177,7 +182,12 @@ func setBits(at *uint32, v route.Value) error {
 
 func bindBranch(_ route.Env, r *route.VarRef) (route.Getter, route.Setter, error) {
 	if r.Inner == "count" {
-		return func(c *route.Ctx) route.Value { return route.Int(int64(len(c.Branches))) }, nil, nil
+		return func(c *route.Ctx) route.Value {
+			if len(c.Branches) == 0 {
+				return route.Null
+			}
+			return route.Int(int64(len(c.Branches)))
+		}, nil, nil
 	}
 	attr, ok := branchAttrs[r.Inner]
 	if !ok {

@@ -6,6 +6,7 @@ package pv
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"sort"
 	"strings"
 
@@ -42,11 +43,12 @@ func (m *mod) Exports() modules.Exports {
 			{Name: "avp_aliases", Func: m.paramAliases, Type: modules.StrParam, Doc: `other names of AVPs: "alias=s:name;alias2=i:5"`},
 			{Name: "shvset", Func: m.paramShared, Type: modules.StrParam, Doc: `start value of a $shv: "name=s:text" or "name=i:1"`},
 		},
-		Funcs: append(m.funcs(), xavpFuncs()...),
+		Funcs: slices.Concat(m.funcs(), xavpFuncs(), xavpParamFuncs(), xavpListFuncs(), xavpVarFuncs(), sbranchFuncs()),
 		Trans: transformations(),
+		RPC:   m.commands(),
 	}
 	for _, l := range [][]route.Var{m.scriptVars(), m.avpVars(), xavpVars(), m.sharedVars(), uriVars(), dstVars(), branchVars(), flagVars(), headerVars(), addressVars(), authVars(),
-		messageVars(), networkVars(), m.processVars(), timeVars(), constVars()} {
+		messageVars(), replyVars(), msgbufVars(), sbranchVars(), m.versionVars(), networkVars(), m.processVars(), timeVars(), constVars()} {
 		x.Vars = append(x.Vars, l...)
 	}
 	return x

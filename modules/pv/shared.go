@@ -42,7 +42,10 @@ type shv struct {
 }
 
 func (m *mod) sharedVars() []route.Var {
-	return []route.Var{{Name: "shv", Bind: m.bindShared, Doc: "variable that all processes share; 0 at the start, an empty text after $null"}}
+	return []route.Var{
+		{Name: "shv", Bind: m.bindShared, Doc: "variable that all processes share; 0 at the start, an empty text after $null"},
+		{Name: "shvinc", Bind: m.bindSharedInc, Doc: "adds 1 to a shared variable and yields it; a text counts as 0"},
+	}
 }
 
 func (m *mod) sharedVar(name string) (*shv, error) {
@@ -150,6 +153,30 @@ func (m *mod) bindShared(_ route.Env, r *route.VarRef) (route.Getter, route.Sett
 			m.arena.Unlock(&m.list.Mu)
 			return nil
 		}, nil
+}
+
+// bindSharedInc counts under the list's lock: two processes never get the same number.
+func (m *mod) bindSharedInc(_ route.Env, r *route.VarRef) (route.Getter, route.Setter, error) {
+	if r.Index.Kind != route.NoIndex {
+		return nil, nil, errIndex
+	}
+	v, err := m.sharedVar(r.Inner)
+	if err != nil {
+		return nil, nil, err
+	}
+	return func(c *route.Ctx) route.Value {
+		if m.list == nil {
+			return route.Null
+		}
+		m.arena.Lock(&m.list.Mu)
+		defer m.arena.Unlock(&m.list.Mu)
+		x := &m.list.Var[v.at]
+		if x.IsText != 0 {
+			x.IsText, x.Int, x.TextLen = 0, 0, 0
+		}
+		x.Int++
+		return route.Int(x.Int)
+	}, nil, nil
 }
 
 func (m *mod) paramShared(v modules.Value) error {

@@ -88,6 +88,7 @@ func bindParam(f func(l *paramList, name []byte, n int) route.Value, byName, byI
 type paramList struct {
 	b           []byte
 	delim       byte
+	stop        byte // ends the list, outside quotes; 0: nothing does
 	rest        []byte
 	name, value []byte
 	more        bool // a parameter was read, so rest begins with a delimiter
@@ -108,7 +109,7 @@ func (l *paramList) next() bool {
 	}
 	l.more = true
 	i := 0
-	for i < len(b) && b[i] != '=' && b[i] != l.delim {
+	for i < len(b) && b[i] != '=' && b[i] != l.delim && (l.stop == 0 || b[i] != l.stop) {
 		i++
 	}
 	l.name, l.value = trimRight(b[:i]), nil
@@ -124,7 +125,7 @@ func (l *paramList) next() bool {
 			l.value = b[1:i]
 			i++
 		} else {
-			for i < len(b) && b[i] != l.delim && !isWS(b[i]) {
+			for i < len(b) && b[i] != l.delim && !isWS(b[i]) && (l.stop == 0 || b[i] != l.stop) {
 				i++
 			}
 			if l.value = b[:i]; i == 0 && len(b) > 0 {
@@ -132,14 +133,16 @@ func (l *paramList) next() bool {
 				return false
 			}
 		}
-		if r := trimLeft(b[i:]); len(r) > 0 && r[0] != l.delim {
+		if r := trimLeft(b[i:]); len(r) > 0 && r[0] != l.delim && (l.stop == 0 || r[0] != l.stop) {
 			l.bad = true
 			return false
 		}
 		b = trimLeft(b[i:])
 		i = 0
 	}
-	l.rest = b[i:]
+	if l.rest = b[i:]; l.stop != 0 && len(l.rest) > 0 && l.rest[0] == l.stop {
+		l.rest = nil
+	}
 	return true
 }
 

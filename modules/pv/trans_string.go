@@ -397,6 +397,9 @@ func bindSelectSW(a *route.TransArgs) (step, error) {
 	}
 	var set [256]bool
 	_, raw, _ := strings.Cut(a.Raw, ",")
+	if raw == "" { // blanks at the end of a transformation are no part of it
+		raw = " \t\r\n"
+	}
 	for i := 0; i < len(raw); i++ {
 		if raw[i] == '\\' && i+1 < len(raw) {
 			ch, err := escaped(raw[i:])

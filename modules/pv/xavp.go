@@ -7,7 +7,6 @@ import (
 	"strings"
 
 	"kahea/cfglang/route"
-	"kahea/sipparse"
 )
 
 func xavpVars() []route.Var {
@@ -139,41 +138,5 @@ func xavpFuncs() []route.Func {
 		child("xavp_child_sets", route.XAVP, false, "set a field of the newest root to a text"),
 		child("xavi_child_seti", route.XAVI, true, "as xavp_child_seti"),
 		child("xavi_child_sets", route.XAVI, false, "as xavp_child_sets"),
-		{Name: "xavp_params_explode", Args: "ss", From: route.AnyRoute, Doc: "make a root whose fields are the parameters of a list: a=1;b=2", Run: explodeParams},
 	}
-}
-
-func explodeParams(c *route.Ctx, a *route.Args) int {
-	list, ok1 := a.Str(c, 0)
-	root, ok2 := a.Str(c, 1)
-	if !ok1 || !ok2 || len(list) == 0 || len(root) == 0 {
-		return -1
-	}
-	r := route.XRef{Root: root, RootAt: route.XIndex{None: true}, FieldAt: route.XIndex{None: true}}
-	if err := explode(c, &r, sipparse.Params(list)); err != nil {
-		c.Error("xavp_params_explode: %v", err)
-		return -1
-	}
-	if r.Field == nil {
-		return -1
-	}
-	return 1
-}
-
-// explode goes from the last parameter to the first, so that the first stands in front.
-func explode(c *route.Ctx, r *route.XRef, p sipparse.ParamIter) error {
-	if !p.Next() {
-		return nil
-	}
-	name, v := p.Name, p.Value
-	if err := explode(c, r, p); err != nil {
-		return err
-	}
-	if n := len(v); n > 1 && v[0] == '"' && v[n-1] == '"' {
-		v = v[1 : n-1]
-	}
-	r.Field = name
-	err := c.AVPs.XSet(c, r, route.Str(v))
-	r.RootAt.None = false // the rest goes into the root that the last one has made
-	return err
 }
