@@ -39,6 +39,7 @@ type mod struct {
 	h        *modules.Host
 	ul       usrloc.API
 	sl       replier
+	profiles []*profile // of reg_fetch_contacts
 	received *route.PV
 	accepted shm.Counter
 	rejected shm.Counter
@@ -91,7 +92,12 @@ func (m *mod) Exports() modules.Exports {
 			{Name: "lookup_to_dset", Args: "S|s", From: rf, Compile: m.compileLookup(true), Doc: "lookup that leaves the R-URI alone"},
 			{Name: "registered", Args: "S|s", From: route.AnyRoute, Compile: m.compileRegistered, Doc: "true if the address has a contact: table, uri"},
 			{Name: "unregister", Args: "Ss|s", From: route.AnyRoute, Compile: m.compileUnregister, Doc: "remove the contacts of an address, or the one with the given ruid: table, uri, ruid"},
+			{Name: "lookup_branches", Args: "S", From: rf, Compile: m.compileLookupBranches, Doc: "lookup for the R-URI and for each branch that is a URI of this server: table"},
+			{Name: "reg_fetch_contacts", Args: "SsS", From: rf, Compile: m.compileFetch, Doc: "copy the contacts of an address, for $ulc(profile=>key): table, uri, profile"},
+			{Name: "reg_free_contacts", Args: "S", From: rf, Compile: m.compileFree, Doc: "empty a profile"},
+			{Name: "reg_from_user", Args: "Ssi", From: route.AnyRoute, Compile: m.compileFromUser, Doc: "the message came from a contact of the address: table, uri, mode (1 compare the port, 2 the protocol)"},
 		},
+		Vars: []route.Var{{Name: "ulc", Bind: m.bindContact, Doc: "$ulc(profile=>key): count, aor, domain, aorhash; and of contact [n]: addr, path, received, expires, callid, q, cseq, flags, cflags, user_agent, socket, modified, methods, ruid, instance, regid, conid, server_id"}},
 		Stats: []modules.Stat{
 			{Group: "registrar", Name: "accepted_regs", Counter: &m.accepted, Doc: "registrations answered with 200"},
 			{Group: "registrar", Name: "rejected_regs", Counter: &m.rejected, Doc: "registrations refused"},
