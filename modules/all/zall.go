@@ -10,6 +10,7 @@ import (
 	_ "kahea/modules/corex"
 	_ "kahea/modules/counters"
 	_ "kahea/modules/ctl"
+	_ "kahea/modules/dlgs"
 	_ "kahea/modules/jsonrpcs"
 	_ "kahea/modules/kex"
 	_ "kahea/modules/maxfwd"

@@ -27,7 +27,7 @@ func (m *mod) Exports() modules.Exports {
 			{Name: "change_reply_status_code", Args: "i", From: route.AnyReply, Run: changeStatus, Doc: "its code only"},
 			{Name: "remove_body", From: any, Run: removeBody, Doc: "drop the body"},
 			{Name: "keep_hf", Args: "|S", From: any, Compile: compileKeep, Doc: "remove all headers but the ones that every message needs, and those whose name matches; the result is always -1, as in Kamailio"},
-			{Name: "fnmatch", Args: "ss|s", From: any, Run: fnmatch, Doc: "the text matches a pattern with * ? and [...]; i: in any case"},
+			{Name: "fnmatch", Args: "ss|s", From: any, Run: fnMatch, Doc: "the text matches a pattern with * ? and [...]; i: in any case"},
 			{Name: "hf_iterator_start", Args: "S", From: any, Compile: m.iters.walk(start), Doc: "begin a walk over the headers, under a name"},
 			{Name: "hf_iterator_next", Args: "S", From: any, Compile: m.iters.walk(next), Doc: "go to the next header; false at the end"},
 			{Name: "hf_iterator_prev", Args: "S", From: any, Compile: m.iters.walk(prev), Doc: "go to the header before; false at the beginning"},
