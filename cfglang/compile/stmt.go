@@ -13,27 +13,66 @@ import (
 func (k *Compiler) stmts(list []syntax.Stmt) route.Stmt {
 	k.unreachable(list)
 	run := make([]route.Stmt, 0, len(list))
+	var places []place
 	for _, s := range list {
 		if f := k.stmt(s); f != nil {
 			run = append(run, f)
+			places = append(places, k.placeOf(s))
 		}
 	}
 	switch len(run) {
 	case 0:
 		return func(*route.Ctx) int { return 1 }
 	case 1:
-		return run[0]
+		f, at := run[0], places[0]
+		return func(c *route.Ctx) int {
+			if c.P.Par.LatencyLimitAction > 0 {
+				return c.Timed(f, at.name, at.file, at.line)
+			}
+			return f(c)
+		}
 	}
 	return func(c *route.Ctx) int {
 		rc := 1
-		for _, f := range run {
-			rc = f(c)
+		timed := c.P.Par.LatencyLimitAction > 0
+		for i, f := range run {
+			if timed {
+				rc = c.Timed(f, places[i].name, places[i].file, places[i].line)
+			} else {
+				rc = f(c)
+			}
 			if c.Flow != 0 {
 				return rc
 			}
 		}
 		return rc
 	}
+}
+
+// place is what a log line says of a statement.
+type place struct {
+	name, file string
+	line       int
+}
+
+func (k *Compiler) placeOf(s syntax.Stmt) place {
+	p := place{name: "statement", line: s.Position().Line}
+	if src := s.Position().Src; src != nil {
+		p.file = src.Name
+	}
+	switch s := s.(type) {
+	case *syntax.CallStmt:
+		p.name = s.Call.Name
+	case *syntax.AssignStmt:
+		p.name = "assign"
+	case *syntax.If:
+		p.name = "if"
+	case *syntax.While:
+		p.name = "while"
+	case *syntax.Switch:
+		p.name = "switch"
+	}
+	return p
 }
 
 // block is a nested block: it counts as a level.

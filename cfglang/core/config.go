@@ -5,16 +5,21 @@ import "kahea/cfglang/route"
 // Config holds the global parameters after defaults, command line, overlay and file; one instance a process.
 type Config struct {
 	// logging
-	Debug       int
-	LogStderr   bool
-	LogColor    bool
-	LogFacility string
-	LogName     string
-	LogPrefix   string
-	MemLog      int
-	MemDbg      int
-	MemSummary  int
-	ParserLog   int
+	Debug                                                          int
+	LogStderr                                                      bool
+	LogColor                                                       bool
+	LogFacility                                                    string
+	LogName                                                        string
+	LogPrefix                                                      string
+	LogPrefixMode                                                  int
+	LogEngine, LogEngineData                                       string
+	CoreLog                                                        int
+	ParserOneLine                                                  bool
+	LatencyCfgLog, LatencyLog, LatencyLimitCfg, LatencyLimitAction int
+	MemLog                                                         int
+	MemDbg                                                         int
+	MemSummary                                                     int
+	ParserLog                                                      int
 	// processes
 	Children                                                                     int
 	TCPChildren                                                                  int // -1: as children
@@ -159,7 +164,7 @@ func (c *Config) TCPCheck() int {
 // Defaults are Kamailio's (core.md 3). version is what the Server and User-Agent lines name.
 func Defaults(version string) *Config {
 	return &Config{
-		Debug: 0, LogFacility: "LOG_DAEMON", MemLog: 4, MemDbg: 4, MemSummary: 12, ParserLog: -1,
+		Debug: 0, LogFacility: "LOG_DAEMON", MemLog: 4, MemDbg: 4, MemSummary: 12, ParserLog: -1, CoreLog: -1, LatencyCfgLog: 3, LatencyLog: -1,
 		Children: 8, TCPChildren: -1, Fork: true, Workdir: "/", RunDir: "/run/kamailio", OpenFiles: -1, ExitTimeout: 60, Restart: true, ShmReserve: 5,
 		SuspendMax: 10000, SuspendPolicy: "reply", UDPBatch: 32, CPUAffinity: "off", FirstWait: 4000000,
 		ShmSize: 64,

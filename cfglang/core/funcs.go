@@ -94,20 +94,7 @@ func Funcs() []route.Func {
 		{Name: "cfg_select", Args: "Si", From: route.AnyRoute, Core: true, Doc: "select an instance of a configuration group; groups have none yet, so it fails", Compile: compileSelectGroup},
 		{Name: "cfg_reset", Args: "S", From: route.AnyRoute, Core: true, Doc: "back to the configuration group without instance", Compile: compileResetGroup},
 		{Name: "force_send_socket", Args: "S", From: route.AnyRoute, Core: true, Doc: "send from this listening socket ([proto:]host[:port])", Compile: compileForceSocket},
-		{Name: "log", Args: "S|S", From: route.AnyRoute, Core: true, Doc: "log (level,) text", Run: func(c *route.Ctx, a *route.Args) int {
-			level, text := log.Err, a.At(0).Text
-			if a.N > 1 {
-				n, ok := route.ParseInt(text)
-				if ok {
-					level = log.Level(n)
-				}
-				text = a.At(1).Text
-			}
-			if c.P.Log.On(level) {
-				c.P.Log.WriteRaw(level, 0, c.LogPrefix(), "<script>: ", text)
-			}
-			return 1
-		}},
+		{Name: "log", Args: "S|S", From: route.AnyRoute, Core: true, Doc: "log (level,) text", Compile: compileLog},
 		{Name: "error", Args: "SS", From: route.AnyRoute, Core: true, Doc: "log an error", Run: func(c *route.Ctx, a *route.Args) int {
 			if c.P.Log.On(log.Notice) { // all that Kamailio's error() does
 				c.P.Log.Printf(log.Notice, "<core>: ", "error(%q, %q) not implemented", a.At(0).Text, a.At(1).Text)
@@ -251,4 +238,21 @@ func indexByte(b []byte, c byte) int {
 		}
 	}
 	return -1
+}
+
+func compileLog(e route.Env, a *route.Args) (func(c *route.Ctx) int, error) {
+	level, text := log.Err, a.At(0).Text
+	if a.N > 1 {
+		if n, ok := route.ParseInt(text); ok {
+			level = log.Level(n)
+		}
+		text = a.At(1).Text
+	}
+	file, line := e.Pos()
+	return func(c *route.Ctx) int {
+		if c.P.Log.On(level) {
+			c.P.Log.Write(&log.Line{Level: level, Prefix: c.LogPrefix(), Where: "<script>: ", File: file, Number: line, CallID: c.Msg.CallID(), Raw: true}, text)
+		}
+		return 1
+	}, nil
 }

@@ -41,6 +41,8 @@ func voidParams() []Param {
 		s("tcp_poll_method", StringOrID, "the reactor is built on epoll"),
 		n("tcp_accept_hep3", Number, "no module takes HEP3 packets"),
 		n("wait_worker1_usleep", Number, "main is told when the first process is ready"),
+		n("latency_limit_db", Number, "there are no SQL modules"),
+		n("verbose_startup", Number, "`--cfg-print`, `kahea fmt` and the process table show what it dumps of Kamailio's own tables"),
 		n("mem_join", Integer, "the allocators always join free neighbours"),
 		n("mem_safety", Integer, "a wrong free is always an error"),
 		n("mem_status_mode", Integer, "a memory report has one form"),

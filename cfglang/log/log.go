@@ -49,7 +49,32 @@ type Options struct {
 	Out      io.Writer // nil: os.Stderr
 	Ident    string    // log_name
 	Facility syslog.Priority
-	Slot     int // index in the process table, printed on stderr
+	JSON     *JSON // the engine; nil: text
+	Slot     int   // index in the process table, printed on stderr
+}
+
+// Line is what stands around a text.
+type Line struct {
+	Level    Level
+	Facility syslog.Priority // 0: log_facility
+	Prefix   []byte          // evaluated log_prefix, printed before Where
+	Where    string          // "<core>: ", "<script>: ", "tm: "; of a text without one the module is the core
+	File     string          // of the configuration, and Number its line: where a script wrote it
+	Number   int
+	CallID   []byte // of the message in hand
+	Raw      bool   // the text ends as the script ended it; else a line end is added when it has none
+}
+
+// module is the name in Where.
+func (l *Line) module() string {
+	switch name := strings.Trim(l.Where, "<>: "); name {
+	case "":
+		return "core"
+	case "script":
+		return "xlog"
+	default:
+		return name
+	}
 }
 
 // Logger of one process.
@@ -108,46 +133,19 @@ func (l *Logger) On(v Level) bool {
 // Printf writes a line of the core or of a module: "IDX(PID) LEVEL: <where>: text".
 func (l *Logger) Printf(v Level, where, format string, a ...any) {
 	if l.On(v) {
-		l.Write(v, nil, where, fmt.Appendf(nil, format, a...))
+		l.Write(&Line{Level: v, Where: where}, fmt.Appendf(nil, format, a...))
 	}
 }
 
-// Write writes a line without asking for the level; prefix is the evaluated log_prefix, printed before where (both may be empty). A line end is added when text has none.
-func (l *Logger) Write(v Level, prefix []byte, where string, text []byte) {
-	l.write(v, 0, prefix, where, text, true)
-}
-
-// WriteRaw is Write without the added line end (xlog: what the script wrote is what is written), to another facility when it is not 0.
-func (l *Logger) WriteRaw(v Level, facility syslog.Priority, prefix []byte, where string, text []byte) {
-	l.write(v, facility, prefix, where, text, false)
-}
-
-func (l *Logger) write(v Level, facility syslog.Priority, prefix []byte, where string, text []byte, newline bool) {
+// Write writes a line without asking for the level.
+func (l *Logger) Write(x *Line, text []byte) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	b := l.buf[:0]
-	if l.o.Stderr {
-		if l.o.Colour {
-			b = append(b, colours[min(max(v, Alert), Debug)+5]...)
-		}
-		if l.o.Slot < 10 {
-			b = append(b, ' ')
-		}
-		b = strconv.AppendInt(b, int64(l.o.Slot), 10)
-		b = append(b, '(')
-		b = strconv.AppendInt(b, int64(l.pid), 10)
-		b = append(b, ") "...)
-	}
-	b = append(b, v.String()...)
-	b = append(b, ": "...)
-	b = append(b, prefix...)
-	b = append(b, where...)
-	b = append(b, text...)
-	if newline && (len(text) == 0 || text[len(text)-1] != '\n') {
-		b = append(b, '\n')
-	}
-	if l.o.Stderr && l.o.Colour {
-		b = append(b, "\x1b[0m"...)
+	if l.o.JSON != nil {
+		b = l.o.JSON.append(b, x, text, l.o.Stderr, l.o.Slot, l.pid)
+	} else {
+		b = l.append(b, x, text)
 	}
 	l.buf = b[:0]
 	if cap(l.buf) > 64<<10 {
@@ -157,7 +155,35 @@ func (l *Logger) write(v Level, facility syslog.Priority, prefix []byte, where s
 		l.o.Out.Write(b) //nolint:errcheck // there is nowhere to report that the log cannot be written
 		return
 	}
-	l.toSyslog(v, facility, b)
+	l.toSyslog(x.Level, x.Facility, b)
+}
+
+// append is the text form.
+func (l *Logger) append(b []byte, x *Line, text []byte) []byte {
+	if l.o.Stderr {
+		if l.o.Colour {
+			b = append(b, colours[min(max(x.Level, Alert), Debug)+5]...)
+		}
+		if l.o.Slot < 10 {
+			b = append(b, ' ')
+		}
+		b = strconv.AppendInt(b, int64(l.o.Slot), 10)
+		b = append(b, '(')
+		b = strconv.AppendInt(b, int64(l.pid), 10)
+		b = append(b, ") "...)
+	}
+	b = append(b, x.Level.String()...)
+	b = append(b, ": "...)
+	b = append(b, x.Prefix...)
+	b = append(b, x.Where...)
+	b = append(b, text...)
+	if !x.Raw && (len(text) == 0 || text[len(text)-1] != '\n') {
+		b = append(b, '\n')
+	}
+	if l.o.Stderr && l.o.Colour {
+		b = append(b, "\x1b[0m"...)
+	}
+	return b
 }
 
 func (l *Logger) toSyslog(v Level, facility syslog.Priority, b []byte) {

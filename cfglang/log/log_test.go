@@ -21,9 +21,9 @@ func TestLine(t *testing.T) {
 		{"Printf", Options{Slot: 3}, func(l *Logger) { l.Printf(Err, "tm: ", "x %d", 1) }, fmt.Sprintf(" 3(%d) ERROR: tm: x 1\n", pid)},
 		{"two digits", Options{Slot: 12}, func(l *Logger) { l.Printf(Warn, "<core>: ", "x") }, fmt.Sprintf("12(%d) WARNING: <core>: x\n", pid)},
 		{"has a line end", Options{}, func(l *Logger) { l.Printf(Notice, "", "x\n") }, fmt.Sprintf(" 0(%d) NOTICE: x\n", pid)},
-		{"empty", Options{}, func(l *Logger) { l.Write(Info, nil, "a: ", nil) }, fmt.Sprintf(" 0(%d) INFO: a: \n", pid)},
-		{"prefix", Options{}, func(l *Logger) { l.Write(Info, []byte("{1} "), "a: ", []byte("x")) }, fmt.Sprintf(" 0(%d) INFO: {1} a: x\n", pid)},
-		{"raw", Options{}, func(l *Logger) { l.WriteRaw(Debug, 0, nil, "<script>: ", []byte("x")) }, fmt.Sprintf(" 0(%d) DEBUG: <script>: x", pid)},
+		{"empty", Options{}, func(l *Logger) { l.Write(&Line{Level: Info, Where: "a: "}, nil) }, fmt.Sprintf(" 0(%d) INFO: a: \n", pid)},
+		{"prefix", Options{}, func(l *Logger) { l.Write(&Line{Level: Info, Prefix: []byte("{1} "), Where: "a: "}, []byte("x")) }, fmt.Sprintf(" 0(%d) INFO: {1} a: x\n", pid)},
+		{"raw", Options{}, func(l *Logger) { l.Write(&Line{Level: Debug, Where: "<script>: ", Raw: true}, []byte("x")) }, fmt.Sprintf(" 0(%d) DEBUG: <script>: x", pid)},
 		{"colour", Options{Colour: true}, func(l *Logger) { l.Printf(Err, "", "x") }, fmt.Sprintf("\x1b[31m 0(%d) ERROR: x\n\x1b[0m", pid)},
 	} {
 		t.Run(tc.name, func(t *testing.T) {

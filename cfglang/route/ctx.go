@@ -94,6 +94,7 @@ type Ctx struct {
 	refused  bool   // the script was to wait over the bound
 	broken   bool   // the script has panicked
 	after    bool   // AfterScript runs, or has run
+	prefix   []byte // log_prefix as it was when the message came in
 	viaNamed bool   // the host of the topmost Via is a name of the sender
 	waited   bool   // the script has waited, so Receive knows nothing of its end
 	listed   bool   // in Proc.waiting
@@ -133,6 +134,7 @@ func (c *Ctx) reset() {
 	c.Send, c.SendBuf = nil, nil
 	c.Ext = [10]uint64{}
 	c.keep, c.release, c.code = nil, nil, 0
+	c.prefix = nil
 	c.wire, c.short, c.refused, c.waited, c.broken, c.after, c.viaNamed = false, false, false, false, false, false, false
 	c.listed, c.key, c.alike, c.saved = false, 0, nil, nil
 	c.uriText, c.uriState = nil, 0
@@ -182,11 +184,23 @@ func (c *Ctx) Logf(v log.Level, module, format string, a ...any) {
 
 // LogPrefix is the evaluated log_prefix, or nil.
 func (c *Ctx) LogPrefix() []byte {
-	if f := c.P.Par.LogPrefix; f != nil && !c.Faked {
-		b, _ := f.Eval(c)
-		return b
+	p := &c.P.Par
+	if p.LogPrefix == nil || c.Faked && p.LogPrefixMode&2 == 0 {
+		return nil
 	}
-	return nil
+	if p.LogPrefixMode&1 == 0 && c.prefix != nil {
+		return c.prefix
+	}
+	b, _ := p.LogPrefix.Eval(c)
+	return b
+}
+
+// keepPrefix evaluates log_prefix for the whole message, unless each line is to have its own.
+func (c *Ctx) keepPrefix() {
+	if p := &c.P.Par; p.LogPrefix != nil && p.LogPrefixMode&1 == 0 {
+		b, _ := p.LogPrefix.Eval(c)
+		c.prefix = c.Scratch.Copy(b)
+	}
 }
 
 // Times are the times of a transaction in milliseconds; 0 is not set.

@@ -81,12 +81,18 @@ type Params struct {
 	AdvHost         []byte
 	AdvPort         uint16
 	ParserLog       log.Level
-	LogPrefix       *Format
-	OnSendReply     bool
-	ServerID        int
-	RevDNS          bool // rev_dns
-	Phone2Tel       bool
-	Refusal         Refusal
+	ParserOneLine   bool // sip_parser_log_oneline
+	CoreLog         log.Level
+	LogPrefixMode   int
+	// how long blocks and statements take: levels, and microseconds from which they are logged (0: blocks always, statements never)
+	LatencyCfgLog, LatencyLog           log.Level
+	LatencyLimitCfg, LatencyLimitAction int
+	LogPrefix                           *Format
+	OnSendReply                         bool
+	ServerID                            int
+	RevDNS                              bool // rev_dns
+	Phone2Tel                           bool
+	Refusal                             Refusal
 }
 
 // CoreStats are the counters of group core that the engine moves.

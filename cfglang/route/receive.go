@@ -62,8 +62,14 @@ func (p *Proc) unparsable(c *Ctx, e sipparse.Err) {
 	}
 	if p.Log.On(p.Par.ParserLog) {
 		b := c.Msg.Buf
-		b = b[:min(len(b), 200)]
-		p.Log.Printf(p.Par.ParserLog, "<core>: ", "message from %s:%s can not be parsed: %v: %q", c.Recv.Proto, c.Recv.Src, e, b)
+		form := "message from %s:%s can not be parsed: %v: <%s>"
+		if p.Par.ParserOneLine {
+			form = "message from %s:%s can not be parsed: %v: %q"
+		}
+		p.Log.Printf(p.Par.ParserLog, "<core>: ", form, c.Recv.Proto, c.Recv.Src, e, b[:min(len(b), 200)])
+	}
+	if p.Log.On(p.Par.CoreLog) {
+		p.Log.Printf(p.Par.CoreLog, "<core>: ", "core parsing of SIP message failed (%s:%d/%s)", c.Recv.Src.Addr(), c.Recv.Src.Port(), c.Recv.Proto)
 	}
 	if p.events.parseError == nil {
 		p.Put(c)
@@ -75,6 +81,7 @@ func (p *Proc) unparsable(c *Ctx, e sipparse.Err) {
 // run is the body of a message's coroutine.
 func (p *Proc) run(c *Ctx) {
 	c.code = 0
+	c.keepPrefix()
 	if ev := p.events.preRouting; ev != nil {
 		if _, flow := c.RunTop(ev, InEvent); flow&FlowDrop != 0 {
 			p.after(c)
@@ -111,7 +118,9 @@ func (p *Proc) request(c *Ctx) {
 	if p.Par.AcceptAliases && c.Recv.Conn != 0 {
 		p.acceptAlias(c)
 	}
+	began := p.blockBegins()
 	code, _ := c.RunTop(p.Prog.Request, InRequest)
+	p.blockEnds(began, "request-route")
 	if code < 0 {
 		c.Logf(log.Warn, "<core>", "error while running the request route (code %d)", code)
 		p.Count(p.Stat.ErrRequests)
@@ -143,7 +152,9 @@ func (p *Proc) reply(c *Ctx) {
 		}
 	}
 	if r := p.Prog.Reply; r != nil {
+		began := p.blockBegins()
 		code, flow := c.RunTop(r, InReply)
+		p.blockEnds(began, "reply-route")
 		if code < 0 {
 			c.Logf(log.Warn, "<core>", "error while running the reply route (code %d)", code)
 		}

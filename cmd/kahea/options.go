@@ -8,6 +8,8 @@ import (
 	"strings"
 
 	"github.com/spf13/pflag"
+
+	"kahea/cfglang/log"
 )
 
 // options is the command line. It is sealed for the children together with the configuration.
@@ -57,6 +59,7 @@ type options struct {
 	AllErrors  bool
 	Profile    string
 	Tune       string // --tune
+	LogEngine  string // --log-engine
 	Help       bool
 	Version    bool
 	set        map[string]bool // short or long names that were given
@@ -109,6 +112,7 @@ func (o *options) flags() *pflag.FlagSet {
 	f.BoolVarP(&o.CheckVia, "check-via", "K", false, "drop replies whose topmost Via is not ours (as check_via)")
 	f.StringArrayVarP(&o.Listen, "listen", "l", nil, "listen on [proto:]addr[:port][/advaddr[:port]]; may be repeated")
 	f.StringArrayVar(&o.LoadModule, "loadmodule", nil, "load this module before the configuration; may be repeated")
+	f.StringVar(&o.LogEngine, "log-engine", "", "structured log engine: json, or json:FLAGS with letters of aAcjpMNU")
 	f.StringVarP(&o.ModPath, "module-path", "L", "", "module search path")
 	f.IntVarP(&o.Shm, "shm", "m", 0, fmt.Sprintf("shared memory in megabytes (default %d)", defaultShmMB))
 	f.StringArrayVar(&o.ModParam, "modparam", nil, "set a module's parameter before the configuration: module:name:s:text or module:name:i:number; may be repeated")
@@ -181,6 +185,11 @@ func (o *options) parse(args []string, w io.Writer) (*options, error) {
 	for _, r := range ranges {
 		if o.set[r.name] && (r.val < r.lo || r.val > r.hi) {
 			return bad("%s %d: want %d to %d", optionName(f.Lookup(r.name)), r.val, r.lo, r.hi)
+		}
+	}
+	if o.LogEngine != "" {
+		if _, err := log.ParseEngine(o.LogEngine, ""); err != nil {
+			return bad("--log-engine %s: %v", o.LogEngine, err)
 		}
 	}
 	switch o.AutoAlias {

@@ -78,7 +78,18 @@ func newServer(s sealed, c *config, slot int) (*server, error) {
 	if ident == "" {
 		ident = "kahea"
 	}
-	lg := log.New(log.Options{Stderr: c.par.LogStderr || s.Options.Check, Colour: c.par.LogColor, Ident: ident, Facility: syslog.Priority(fac), Slot: slot}, log.Level(c.par.Debug))
+	engine := s.Options.LogEngine // wins over the configuration
+	if engine == "" && c.par.LogEngine != "" {
+		engine = c.par.LogEngine + ":" + c.par.LogEngineData
+	}
+	var structured *log.JSON
+	if engine != "" {
+		var err error
+		if structured, err = log.ParseEngine(engine, ident); err != nil {
+			return nil, err
+		}
+	}
+	lg := log.New(log.Options{JSON: structured, Stderr: c.par.LogStderr || s.Options.Check, Colour: c.par.LogColor, Ident: ident, Facility: syslog.Priority(fac), Slot: slot}, log.Level(c.par.Debug))
 	p := &route.Proc{Slot: slot, Net: makeNet(s.Endpoints, s.Aliases), Log: lg, Started: s.Started}
 	v.proc = p
 	par := c.par
@@ -86,12 +97,13 @@ func newServer(s sealed, c *config, slot int) (*server, error) {
 		ServerSignature: par.ServerSignature, ServerHeader: []byte(par.ServerHeader), UserAgentHeader: []byte(par.UserAgentHeader),
 		SIPWarning: par.SIPWarning, ParserLenient: par.ParserMode == 0, ForceRPort: par.ForceRPort, LocalRPort: par.LocalRPort,
 		CheckVia: par.CheckVia, ReplyToVia: par.ReplyToVia, MaxWhileLoops: par.MaxWhileLoops, MaxRecursive: par.MaxRecursive,
-		MaxBranches: par.MaxBranches, AdvPort: uint16(par.AdvPort), ParserLog: log.Level(par.ParserLog), OnSendReply: par.OnSendReply,
-		ServerID: par.ServerID, Phone2Tel: par.Phone2Tel, RevDNS: par.RevDNS,
+		MaxBranches: par.MaxBranches, AdvPort: uint16(par.AdvPort), OnSendReply: par.OnSendReply,
+		ServerID: par.ServerID, LogPrefixMode: par.LogPrefixMode, Phone2Tel: par.Phone2Tel, RevDNS: par.RevDNS,
 	}
-	p.Par.UDPMTU, p.Par.UDPMTUProto, p.Par.AcceptAliases = par.UDPMTU, sipparse.Proto(par.UDPMTUProto), par.TCPAcceptAliases
+	p.Par.AcceptAliases = par.TCPAcceptAliases
 	p.Net.MHomed = par.MHomed
 	sipparse.Configure(sipparse.Grammar{HostChars: par.HostChars, NameChars: par.NameChars, IPv6Style: par.IPv6HexStyle[0]})
+	v.follow()
 	p.Runner.Max, p.Par.Refusal = par.SuspendMax, par.Refusal()
 	if par.AdvAddress != "" {
 		p.Par.AdvHost = []byte(par.AdvAddress)
@@ -106,6 +118,15 @@ func newServer(s sealed, c *config, slot int) (*server, error) {
 	}
 	v.host.SetLoaded(c.loaded)
 	return v, nil
+}
+
+// follow takes over what cfg.set may have changed.
+func (v *server) follow() {
+	p, par := &v.proc.Par, v.par
+	p.MaxWhileLoops, p.ParserLog, p.ParserOneLine, p.CoreLog = par.MaxWhileLoops, log.Level(par.ParserLog), par.ParserOneLine, log.Level(par.CoreLog)
+	p.LatencyCfgLog, p.LatencyLog = log.Level(par.LatencyCfgLog), log.Level(par.LatencyLog)
+	p.UDPMTU, p.UDPMTUProto = par.UDPMTU, sipparse.Proto(par.UDPMTUProto)
+	p.LatencyLimitCfg, p.LatencyLimitAction = par.LatencyLimitCfg, par.LatencyLimitAction
 }
 
 // setup runs the modules' Setup and compiles the script. What is wrong is in the diagnostics, or is the error.

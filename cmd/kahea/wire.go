@@ -71,8 +71,7 @@ func (h *wire) Rested() { h.w.LetGo() }
 func (h *wire) Tick(now uint64) {
 	h.procs.Beat()
 	if h.s.runtime.read() {
-		h.s.proc.Par.MaxWhileLoops, h.s.proc.Par.ParserLog = h.s.par.MaxWhileLoops, log.Level(h.s.par.ParserLog)
-		h.s.proc.Par.UDPMTU, h.s.proc.Par.UDPMTUProto = h.s.par.UDPMTU, sipparse.Proto(h.s.par.UDPMTUProto)
+		h.s.follow()
 		h.w.SetOptions(h.s.reactorOptions())
 		h.names.Set(h.s.resolveSettings())
 		h.s.arena.SetReserve(h.s.par.ShmReserve) // every process sets the same

@@ -57,7 +57,7 @@ func (m *mod) print(c *route.Ctx, what string, code, reason, tag []byte) {
 	}
 	b = append(b, '\n')
 	m.line = b
-	c.P.Log.WriteRaw(level, m.facility, c.LogPrefix(), "acc: ", b)
+	c.P.Log.Write(&log.Line{Level: level, Facility: m.facility, Prefix: c.LogPrefix(), Where: "acc: ", CallID: c.Msg.CallID(), Raw: true}, b)
 }
 
 func field(b []byte, name string, val []byte) []byte { return append(append(b, name...), val...) }

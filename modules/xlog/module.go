@@ -182,8 +182,8 @@ func (m *mod) compile(e route.Env, a *route.Args, x call) (func(*route.Ctx) int,
 		return nil, errNotConst
 	}
 	var place []byte
+	file, line := e.Pos()
 	if x.where {
-		file, line := e.Pos()
 		if m.longFormat != 0 {
 			place = append(append(place, file...), ':')
 		}
@@ -221,7 +221,7 @@ func (m *mod) compile(e route.Env, a *route.Args, x call) (func(*route.Ctx) int,
 			b, _ := m.prefixFmt.Eval(c) // memory ran out: no prefix
 			prefix, where = c.Scratch.Concat(prefix, b), ""
 		}
-		c.P.Log.WriteRaw(v, x.facility, prefix, where, text)
+		c.P.Log.Write(&log.Line{Level: v, Facility: x.facility, Prefix: prefix, Where: where, File: file, Number: line, CallID: c.Msg.CallID(), Raw: true}, text)
 		return 1
 	}, nil
 }
