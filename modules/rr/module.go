@@ -56,12 +56,14 @@ func (m *mod) Exports() modules.Exports {
 			{Name: "loose_route_preloaded", From: route.InRequest, Run: m.loosePreloaded, Doc: "the same, true only for an initial request with a preloaded route"},
 			{Name: "record_route", Args: "|s", From: rbf, Run: m.recordRoute, Doc: "stay in the dialog's route set; optional parameters"},
 			{Name: "record_route_preset", Args: "s|s", From: rbf, Run: m.preset, Doc: "Record-Route with the given address;params, optionally a second one"},
+			{Name: "record_route_advertised_address", Args: "s", From: rbf, Run: m.advertised, Doc: "Record-Route with the given host[:port], twice when the protocol changes"},
 			{Name: "add_rr_param", Args: "s", From: rbf, Run: m.addParam, Doc: "append a parameter to our Record-Route, before or after record_route()"},
 			{Name: "check_route_param", Args: "r", From: route.InRequest, Run: m.checkParam, Doc: "match the parameters of the own Route entry that was followed"},
 			{Name: "is_direction", Args: "S", From: route.InRequest, Compile: m.isDirection, Doc: "downstream or upstream, by the ftag parameter"},
 			{Name: "remove_record_route", From: route.InRequest | route.InFailure, Run: m.removeRecordRoute, Doc: "take back record_route()"},
 			{Name: "rr_next_hop_route", From: route.AnyRoute, Run: m.nextHopRoute, Doc: "true if loose_route() left a further Route entry"},
 		},
+		Vars: vars(),
 	}
 }
 

@@ -85,6 +85,9 @@ func (m *mod) lines(c *route.Ctx, out *route.Socket) []byte {
 		return c.RR.Preset
 	}
 	in := c.Recv.Sock
+	if c.RR.Adv != nil {
+		return m.advertisedLines(c, in, out)
+	}
 	b := c.Scratch.Tail(512 + 2*len(c.RR.Params))
 	if b == nil {
 		return nil

@@ -65,6 +65,8 @@ func (m *mod) Exports() modules.Exports {
 		Funcs: []route.Func{
 			{Name: "sl_send_reply", Aliases: []string{"sl_reply"}, Args: "ss", From: route.InRequest | route.InError, Run: m.slReply, Doc: "stateless reply with a code and a reason"},
 			{Name: "send_reply", Args: "ss", From: route.InRequest | route.AnyReply | route.InFailure | route.InBranchFailure, Run: m.sendReply, Doc: "reply, stateful if a transaction exists"},
+			{Name: "send_reply_mode", Args: "ssi", From: route.InRequest | route.AnyReply | route.InFailure, Run: m.sendReplyMode, Doc: "send_reply with a mode: 1 do not open a connection, 2 close it afterwards"},
+			{Name: "sl_forward_reply", Args: "|ss", From: route.AnyReply, Run: m.forwardReply, Doc: "pass the reply on now, without a transaction, with another code of its class and a reason"},
 			{Name: "send_reply_error", From: route.InRequest | route.AnyReply | route.InFailure, Run: m.sendReplyError, Doc: "send_reply with the last internal error"},
 			{Name: "sl_reply_error", From: route.InRequest | route.InError, Run: func(c *route.Ctx, _ *route.Args) int { return m.ReplyError(c) }, Doc: "stateless reply with the last internal error"},
 		},
