@@ -239,11 +239,11 @@ func mergeEndpoints(old, next []endpoint) ([]endpoint, error) {
 			out[i] = e
 			continue
 		}
-		if e.Proto != sipparse.UDP && e.Workers > 0 {
-			return nil, fmt.Errorf("listen %s:%s: a server that runs gives no TCP workers of its own to a new socket", e.Proto, e.Addr)
-		}
 		if e.Proto != sipparse.UDP && !tcp {
 			return nil, fmt.Errorf("listen %s:%s: the server was started without TCP", e.Proto, e.Addr)
+		}
+		if e.Proto != sipparse.UDP && e.Workers > 0 {
+			return nil, fmt.Errorf("listen %s:%s: a server that runs gives no TCP workers of its own to a new socket", e.Proto, e.Addr)
 		}
 		out = append(out, e)
 	}

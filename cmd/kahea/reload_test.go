@@ -60,6 +60,8 @@ func TestMergeEndpoints(t *testing.T) {
 		{"back again", []endpoint{at(sipparse.UDP, 1, 2, true), at(sipparse.UDP, 2, 2, false)}, []endpoint{at(sipparse.UDP, 2, 2, false), at(sipparse.UDP, 1, 3, false)},
 			[]endpoint{at(sipparse.UDP, 1, 3, false), at(sipparse.UDP, 2, 2, false)}, ""},
 		{"first tcp", []endpoint{at(sipparse.UDP, 1, 2, false)}, []endpoint{at(sipparse.UDP, 1, 2, false), at(sipparse.TCP, 1, 2, false)}, nil, "started without TCP"},
+		{"tcp with own workers", []endpoint{at(sipparse.TCP, 1, 0, false)}, []endpoint{at(sipparse.TCP, 1, 0, false), at(sipparse.TCP, 2, 1, false)}, nil, "no TCP workers of its own to a new socket"},
+		{"another number of tcp workers", []endpoint{at(sipparse.TCP, 1, 1, false)}, []endpoint{at(sipparse.TCP, 1, 2, false)}, nil, "does not change while the server runs"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			before := slices.Clone(c.old)
