@@ -215,7 +215,9 @@ func (c *config) protosOf(id syntax.SocketID, all []sipparse.Proto) ([]sipparse.
 func resolveHost(host string, par *core.Config) (addrs []netip.Addr, name string, err error) {
 	if a, ok := route.ParseAddr([]byte(host)); ok {
 		if a.Is6() && a.IsLinkLocalUnicast() && par.IPv6LinkLocal == linkLocalScope {
-			for _, x := range localAddrs("", par) {
+			all := *par
+			all.AutoBindIPv6 = true
+			for _, x := range localAddrs("", &all) {
 				if x.WithZone("") == a {
 					return []netip.Addr{x}, "", nil
 				}
