@@ -487,6 +487,44 @@ func TestReserve(t *testing.T) {
 	s.empty()
 }
 
+// TestAddByRPC adds contacts beside those of registrations.
+func TestAddByRPC(t *testing.T) {
+	s := start(t, script)
+	if out, err := s.RPC("ul.add", "location", "bob", "sip:x@h", 100, "0.5", "<sip:p;lr>", 0, 64, 31); err != nil {
+		t.Fatal(out, err)
+	}
+	out, err := s.RPC("ul.lookup", "location", "bob")
+	for _, w := range []string{"Address: sip:x@h\n", "Expires: 100\n", "Q: 0.500000\n", "Path: <sip:p;lr>\n", "CFlags: 64\n", "Methods: 31\n", "Socket: [not set]\n"} {
+		if err != nil || !strings.Contains(out, w) {
+			t.Errorf("ul.lookup lacks %q (%v):\n%s", w, err, out)
+		}
+	}
+	if _, err := s.RPC("ul.add", "location", "bob", "sip:x@h", 50, "1", "0", 0, 0, 31); err != nil { // once more
+		t.Error(err)
+	}
+	if got := s.where(); got != "1 sip:x@h" {
+		t.Errorf("lookup %q", got)
+	}
+	for _, tc := range []struct {
+		name   string
+		params []any
+	}{
+		{"too few", []any{"location", "bob", "sip:x@h"}},
+		{"unknown table", []any{"x", "bob", "sip:x@h", 1, "1", "0", 0, 0, 31}},
+		{"q over 1", []any{"location", "bob", "sip:x@h", 1, "1.5", "0", 0, 0, 31}},
+		{"negative expires", []any{"location", "bob", "sip:x@h", -1, "1", "0", 0, 0, 31}},
+	} {
+		if out, err := s.RPC("ul.add", tc.params...); err == nil {
+			t.Errorf("%s: %q", tc.name, out)
+		}
+	}
+	s.Advance(51 * time.Second)
+	if _, err := s.RPC("ul.flush"); err != nil {
+		t.Error(err)
+	}
+	s.empty()
+}
+
 // TestRPC shows and removes what is stored.
 func TestRPC(t *testing.T) {
 	s := start(t, script)

@@ -11,6 +11,8 @@ func (m *mod) commands() []modules.RPC {
 		{Name: "ul.lookup", Doc: "contacts of an address: table, address", Run: m.lookup},
 		{Name: "ul.rm", Doc: "remove an address: table, address", Run: m.rm},
 		{Name: "ul.rm_contact", Doc: "remove a contact: table, address, contact", Run: m.rmContact},
+		{Name: "ul.add", Doc: "add a contact: table, address, contact, expires, q, path, flags, cflags, methods", Run: m.add},
+		{Name: "ul.flush", Doc: "remove what has expired now", Run: func(*modules.Request) error { m.sweep(); return nil }},
 	}
 }
 
