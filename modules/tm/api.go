@@ -20,6 +20,8 @@ type API interface {
 	Branch(c *route.Ctx, i int) (BranchView, bool)
 	// WithRequest calls f with the transaction's request as it was received, parsed; valid during the call.
 	WithRequest(c *route.Ctx, f func(msg *sipparse.Msg)) bool
+	// WithInvite is WithRequest for the INVITE that a CANCEL is about.
+	WithInvite(c *route.Ctx, f func(msg *sipparse.Msg)) bool
 	// FlushFlags stores the message's flags in its transaction; false if there is none.
 	FlushFlags(c *route.Ctx) bool
 	// Suspend keeps the transaction of a request until Continue or fr_timer; 0: a retransmission, which ends the script.
@@ -180,6 +182,24 @@ func (m *mod) WithRequest(c *route.Ctx, f func(msg *sipparse.Msg)) bool {
 	}
 	var msg sipparse.Msg
 	if msg.Parse(m.request(c.Trans, t)) != sipparse.OK {
+		return false
+	}
+	f(&msg)
+	return true
+}
+
+func (m *mod) WithInvite(c *route.Ctx, f func(msg *sipparse.Msg)) bool {
+	if c.Msg.Line.IsReply || c.Msg.Line.Method != sipparse.CANCEL {
+		return false
+	}
+	o, _ := m.find(&c.Msg, true)
+	if o == 0 {
+		return false
+	}
+	t := m.cell(o)
+	defer m.unref(o, t)
+	var msg sipparse.Msg
+	if msg.Parse(m.request(o, t)) != sipparse.OK {
 		return false
 	}
 	f(&msg)

@@ -54,6 +54,8 @@ func (m *mod) Exports() modules.Exports {
 			}},
 		},
 		Vars: []route.Var{
+			m.other("T_req", "in a reply route: variable of the transaction's request as it was received, $T_req($hdr(X))", m.requestOf), m.other("T_rpl", "in a failure route: variable of the reply that it is about; null if that is our own", replyOf),
+			m.other("T_inv", "variable of the INVITE that the CANCEL in hand is about", m.inviteOf),
 			{Name: "T_branch_idx", Get: m.branchIndex, Doc: "index of the branch; in a request or failure route the number of branches"},
 			{Name: "T_reply_code", Get: m.replyCode, Doc: "status of the reply in hand, or last sent"},
 			{Name: "T_reply_reason", Get: m.replyReason, Doc: "its reason; empty where there is no reply"},
