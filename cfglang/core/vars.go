@@ -18,7 +18,7 @@ func Vars() []route.Var {
 		{Name: "env", Bind: bindEnv(false), Doc: "environment variable; null if unset"},
 		{Name: "envn", Bind: bindEnv(true), Doc: "environment variable as a number"},
 		{Name: "def", Bind: bindDef(whole), Doc: "value of a preprocessor define; null if it is not defined"},
-		{Name: "defn", Bind: bindDef(asNumber), Doc: "the same as a number"},
+		{Name: "defn", Bind: bindDef(asNumber), Doc: "the same as a number, 0 if it is none"},
 		{Name: "defv", Bind: bindDef(unquoted), Doc: "the same without the quotes around it"},
 		{Name: "defs", Bind: bindDef(quoted), Doc: "the same in quotes"},
 	}
@@ -58,7 +58,12 @@ func bindDef(f form) func(route.Env, *route.VarRef) (route.Getter, route.Setter,
 		case f == quoted:
 			s = `"` + s + `"`
 		}
-		return constant(s, ok, f == asNumber), nil, nil
+		if f == asNumber {
+			n, _ := route.ParseInt([]byte(s)) // 0 for what is no number, or not defined
+			v := route.Int(n)
+			return func(*route.Ctx) route.Value { return v }, nil, nil
+		}
+		return constant(s, ok, false), nil, nil
 	}
 }
 

@@ -21,7 +21,7 @@ func authVars() []route.Var {
 			if !credentials(c, &a) {
 				return route.Null
 			}
-			return text(c.Msg.Bytes(f(&a)))
+			return route.Str(c.Msg.Bytes(f(&a))) // absent from credentials that are there: empty
 		}
 	}
 	return []route.Var{

@@ -45,9 +45,9 @@ func messageVars() []route.Var {
 			}
 			return route.Int(int64(c.Msg.Line.Status))
 		}),
-		get("rsi", "code of a reply as a number", func(c *route.Ctx) route.Value {
+		get("rsi", "code of a reply as a number; 0 for a request", func(c *route.Ctx) route.Value {
 			if !c.Msg.Line.IsReply {
-				return route.Null
+				return route.Int(0)
 			}
 			return route.Int(int64(c.Msg.Line.Status))
 		}),
@@ -87,7 +87,7 @@ func messageVars() []route.Var {
 				b := c.Msg.Buf[c.Msg.Line.Off:c.Msg.Line.End]
 				return text(trimRight(b))
 			},
-			"fpart": func(c *route.Ctx) route.Value { return text(c.Msg.Buf[:c.Msg.HdrEnd]) },
+			"fpart": func(c *route.Ctx) route.Value { return text(c.Msg.Buf[:max(c.Msg.HdrEnd-2, 0)]) }, // without the last line end
 			"lpart": func(c *route.Ctx) route.Value { return text(c.Msg.Buf[c.Msg.Line.End:]) },
 		}),
 		{Name: "via0", Bind: bindVia((*sipparse.Msg).Via1), Doc: "parts of the top Via"},

@@ -19,11 +19,21 @@ func (m *mod) processVars() []route.Var {
 		{Name: "sel", Bind: bindSel, Doc: "value of a select: $sel(from.uri.user)"},
 		{Name: "ccp", Bind: m.bindCfg, Doc: "run-time configuration variable: $ccp(group.name)"},
 		{Name: "_s", Bind: bindFormat, Doc: "an evaluated format"},
-		get("err.class", "class of the last error", func(c *route.Ctx) route.Value { return route.Int(int64(c.Err.Class)) }),
-		get("err.level", "its level", func(c *route.Ctx) route.Value { return route.Int(int64(c.Err.Level)) }),
+		get("err.class", "class of the last error", lastError(func(c *route.Ctx) int { return c.Err.Class })),
+		get("err.level", "its level", lastError(func(c *route.Ctx) int { return c.Err.Level })),
 		get("err.info", "what it was", func(c *route.Ctx) route.Value { return text(c.Scratch.CopyString(c.Err.Info)) }),
-		get("err.rcode", "SIP status to answer it with", func(c *route.Ctx) route.Value { return route.Int(int64(c.Err.Code)) }),
+		get("err.rcode", "SIP status to answer it with", lastError(func(c *route.Ctx) int { return c.Err.Code })),
 		get("err.rreason", "reason to answer it with", func(c *route.Ctx) route.Value { return text(c.Scratch.CopyString(c.Err.Reason)) }),
+	}
+}
+
+// lastError is null while nothing has gone wrong.
+func lastError(f func(c *route.Ctx) int) route.Getter {
+	return func(c *route.Ctx) route.Value {
+		if c.Err.Code == 0 && c.Err.Class == 0 {
+			return route.Null
+		}
+		return route.Int(int64(f(c)))
 	}
 }
 

@@ -118,11 +118,20 @@ var schemes = [...]route.Value{
 
 func scheme(of parsed) route.Getter {
 	return func(c *route.Ctx) route.Value {
-		u, _, ok := of(c)
+		u, b, ok := of(c)
 		if !ok {
 			return route.Null
 		}
-		return schemes[u.Scheme]
+		k := u.Scheme
+		if c.P.Par.Phone2Tel && string(u.UserParam.In(b)) == "phone" {
+			switch k {
+			case sipparse.SchemeSIP:
+				k = sipparse.SchemeTEL
+			case sipparse.SchemeSIPS:
+				k = sipparse.SchemeTELS
+			}
+		}
+		return schemes[k]
 	}
 }
 
@@ -169,7 +178,7 @@ func uriVars() []route.Var {
 		{Name: "ruri.domain", Get: rd, Set: setHost, Doc: "as $rd"},
 		{Name: "rp", Get: port(ruri), Set: setPart(route.PartPort, true, true), Doc: "port of the R-URI, 5060 (5061) if absent"},
 		get("rP", "transport of the R-URI, udp if absent", transport(ruri)),
-		get("rz", "scheme of the R-URI", scheme(ruri)),
+		get("rz", "scheme of the R-URI; tel for a SIP URI with user=phone unless phone2tel is off", scheme(ruri)),
 		get("rul", "length of the R-URI", length(ruri, ru)),
 		get("rUl", "length of its user", length(ruri, rU)),
 		get("ou", "R-URI as received", ou),
