@@ -44,7 +44,7 @@ func (k *Compiler) call(x *syntax.Call) route.Stmt {
 	if !allowed {
 		k.d.Add(diag.Diagnostic{Pos: x.Pos, EndCol: x.Pos.Col + len(x.Name),
 			Summary: fmt.Sprintf("function %s cannot be used in %s", x.Name, blockName(k.kind)),
-			Detail:  fmt.Sprintf("it may be used in %s", f.From)})
+			Detail:  "it may be used in " + strings.ReplaceAll(f.From.String(), "|", ", ")})
 		return nil
 	}
 	a := &route.Args{}
@@ -120,7 +120,9 @@ func (k *Compiler) unknownFunc(x *syntax.Call) {
 		names = append(names, n)
 	}
 	sort.Strings(names)
-	dg.Detail = didYouMean(k.d.Nearest(x.Name, names))
+	if dg.Detail = k.elsewhere(x.Name); dg.Detail == "" {
+		dg.Detail = didYouMean(k.d.Nearest(x.Name, names))
+	}
 	if dg.Detail == "" {
 		dg.Detail = "the module that has it must be loaded above the route that uses it"
 	}
@@ -177,7 +179,7 @@ func (k *Compiler) arg(fn string, i int, kind byte, x syntax.Expr) (a route.Arg,
 		}
 		re, err := syntax.CompilePOSIX(string(a.Text), false, true)
 		if err != nil {
-			return fail("regular expression: %v", err)
+			return fail("%v", err)
 		}
 		a.RE = re
 		return a, true

@@ -26,6 +26,8 @@ type Options struct {
 	Select func(text string) (route.Getter, error)
 	// RawReturn is return_mode=1: calls in expressions yield their code, and a condition is true unless it is 0.
 	RawReturn bool
+	// Elsewhere names a module that is not loaded and has the function, "$variable" or transformation class; "": none has it. May be nil.
+	Elsewhere func(name string) string
 	// NotYet names core commands that Kamailio has and kahea does not yet have: they are an error of their own kind.
 	NotYet map[string]bool
 }
@@ -229,12 +231,28 @@ func (k *Compiler) Select(text string) (route.Getter, error) {
 // Flag is the number of a flag: a declared name.
 func (k *Compiler) Flag(name string) (int, bool) { n, ok := k.o.Flags[name]; return n, ok }
 
+// elsewhere says which module would have to be loaded.
+func (k *Compiler) elsewhere(name string) string {
+	if k.o.Elsewhere == nil {
+		return ""
+	}
+	if m := k.o.Elsewhere(name); m != "" {
+		return fmt.Sprintf("module %s has it: loadmodule %q above", m, m+".so")
+	}
+	return ""
+}
+
 // errorAt reports err at p, with a suggestion when a name is unknown.
 func (k *Compiler) errorAt(p diag.Pos, err error) {
 	dg := diag.Diagnostic{Pos: p, Summary: err.Error()}
 	var u *pv.UnknownError
 	if errors.As(err, &u) {
-		dg.Detail = didYouMean(k.d.Nearest(u.Name, u.Known))
+		if u.What == "variable" || u.What == "transformation class" {
+			dg.Detail = k.elsewhere(u.Name)
+		}
+		if dg.Detail == "" {
+			dg.Detail = didYouMean(k.d.Nearest(u.Name, u.Known))
+		}
 		if u.What == "variable" && dg.Detail == "" {
 			dg.Detail = "the module that defines it must be loaded before it is used"
 		}

@@ -80,8 +80,7 @@ func (k *Compiler) coreCond(x *syntax.Cond) *expr {
 	case "msg:len":
 		return num(func(c *route.Ctx) int64 { return int64(len(c.Msg.Buf)) })
 	}
-	k.d.Errorf(x.Pos, "%s can only be compared", x.Name)
-	return nil
+	panic("compile: operand " + x.Name) // the parser lets myself stand in comparisons only
 }
 
 func methodText(c *route.Ctx) []byte {
@@ -168,8 +167,7 @@ func (k *Compiler) condCompare(x *syntax.Binary) (e *expr, done bool) {
 		case "to_ip":
 			return result(func(c *route.Ctx) bool { return c.Send != nil && isSelf(c, c.Send.Addr.Addr()) })
 		}
-		k.d.Errorf(lc.Pos, "%s can not be compared with myself", lc.Name)
-		return nil, true
+		panic("compile: myself compared with " + lc.Name) // the parser makes no other
 	}
 	if lit, isStr := r.(*syntax.StrLit); isStr && textCond(lc.Name) { // Kamailio compares these texts in any case
 		e, want := k.coreCond(lc), []byte(lit.Val)
@@ -185,11 +183,7 @@ func (k *Compiler) condCompare(x *syntax.Binary) (e *expr, done bool) {
 		m := []byte(word.Text)
 		return result(func(c *route.Ctx) bool { return bytes.EqualFold(methodText(c), m) })
 	case "proto", "snd_proto", "to_proto":
-		p, ok := sipparse.ParseProto([]byte(word.Text))
-		if !ok {
-			k.d.Errorf(word.Pos, "%q is no protocol", word.Text)
-			return nil, true
-		}
+		p, _ := sipparse.ParseProto([]byte(word.Text)) // the parser takes no other word
 		le := k.coreCond(lc)
 		if le == nil {
 			return nil, true

@@ -640,7 +640,7 @@ func (k *Compiler) match(x *syntax.Binary, l, r *expr) *expr {
 	if r.isConst && r.typ == tStr {
 		m, err := newMatcher(string(r.s))
 		if err != nil {
-			k.d.Errorf(r.pos, "regular expression: %v", err)
+			k.d.Errorf(r.pos, "%v", err)
 			return nil
 		}
 		return intExpr(func(c *route.Ctx) (int64, bool) {

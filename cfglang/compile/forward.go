@@ -1,6 +1,7 @@
 package compile
 
 import (
+	"fmt"
 	"strconv"
 	"strings"
 
@@ -34,8 +35,7 @@ func (k *Compiler) forward(x *syntax.Call) route.Stmt {
 		case *syntax.Addr:
 			host = []byte(a.Text)
 		default:
-			k.d.Errorf(a.Position(), "%s: parameter 1 must be a host or uri:host", x.Name)
-			return nil
+			panic(fmt.Sprintf("compile: host %T", a)) // the parser makes no other
 		}
 		// "host:port" in one string
 		if i := strings.LastIndexByte(string(host), ':'); i > 0 && !strings.Contains(string(host[:i]), ":") || i > 0 && host[i-1] == ']' {
@@ -58,8 +58,7 @@ func (k *Compiler) forward(x *syntax.Call) route.Stmt {
 			}
 			port = uint16(a.Val)
 		default:
-			k.d.Errorf(a.Position(), "%s: parameter 2 must be a port or uri:port", x.Name)
-			return nil
+			panic(fmt.Sprintf("compile: port %T", a))
 		}
 	}
 	none := len(x.Args) == 0

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"regexp"
+	"strings"
 
 	"kahea/cfglang/route"
 	"kahea/cfglang/syntax"
@@ -242,7 +243,8 @@ func (k *Compiler) switchStmt(s *syntax.Switch) route.Stmt {
 		default:
 			v, ok := fold(cs.Label)
 			switch {
-			case !ok: // that it is constant the parser has seen
+			case !ok && !syntax.IsConst(cs.Label): // the parser has said so
+			case !ok:
 				k.d.Errorf(cs.Label.Position(), "the label of the case has no value")
 			case !v.isStr:
 				x.num, ints = v.n, true
@@ -405,7 +407,11 @@ func (k *Compiler) lval(x syntax.Expr) *route.PV {
 		k.errorAt(l.Pos, err)
 		return nil
 	}
-	if v.Set == nil {
+	switch {
+	case v.Set != nil:
+	case strings.ContainsRune(l.Text, '{'): // the parser has said so
+		return nil
+	default:
 		k.d.Errorf(l.Pos, "variable %s is read-only", l.Text)
 		return nil
 	}

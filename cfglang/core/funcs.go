@@ -189,6 +189,9 @@ func compileForceSocket(e route.Env, a *route.Args) (func(c *route.Ctx) int, err
 	if err != nil {
 		return nil, err
 	}
+	if _, isIP := route.ParseAddr(host); !isIP && host[0] == '[' {
+		return nil, fmt.Errorf("%s is no [proto:]host[:port]", a.At(0).Text)
+	}
 	return func(c *route.Ctx) int {
 		s := c.P.Net.Lookup(proto, host, port)
 		if s == nil {

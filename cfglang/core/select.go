@@ -6,6 +6,7 @@ import (
 	"strconv"
 	"strings"
 
+	"kahea/cfglang/pv"
 	"kahea/cfglang/route"
 	"kahea/sipparse"
 )
@@ -51,7 +52,7 @@ func (s *Selects) Parse(text string) (route.Getter, error) {
 	}
 	f := selectRoots()[path[0].key()]
 	if f == nil {
-		return nil, fmt.Errorf("select %q: unknown root %q, want one of %s", text, path[0].name, strings.Join(selectNames(), " "))
+		return nil, fmt.Errorf("select %q: %w", text, &pv.UnknownError{What: "root", Name: path[0].name, Known: selectNames()})
 	}
 	e, err := f(s, path[0], path[1:])
 	if err != nil {

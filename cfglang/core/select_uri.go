@@ -2,7 +2,11 @@ package core
 
 import (
 	"bytes"
+	"fmt"
+	"maps"
+	"slices"
 
+	"kahea/cfglang/pv"
 	"kahea/cfglang/route"
 	"kahea/sipparse"
 )
@@ -68,7 +72,7 @@ func uriSelect(of component, rest []component, text element) (element, error) {
 	}
 	f := uriParts[part.key()]
 	if f == nil {
-		return nil, errSelectPart(of, part)
+		return nil, fmt.Errorf("%w of %s", &pv.UnknownError{What: "part", Name: part.name, Known: append(slices.Sorted(maps.Keys(uriParts)), "params")}, of.name)
 	}
 	if err := alone(part, rest); err != nil {
 		return nil, err

@@ -15,11 +15,8 @@ func (l *List) Warnf(p Pos, format string, a ...any) {
 	l.Add(Diagnostic{Severity: Warning, Pos: p, Summary: fmt.Sprintf(format, a...)})
 }
 
-// Add adds a diagnostic as it is.
+// Add adds a diagnostic, unless it has it already. A range that is not given is the word that stands there.
 func (l *List) Add(d Diagnostic) {
-	if d.Severity == Error {
-		l.errors++
-	}
 	if d.Pos.Def != nil { // who reports knows what the define became, not how long its name is
 		if name := d.Pos.word(); name != "" {
 			d.EndCol = d.Pos.Col + len(name)
@@ -27,7 +24,18 @@ func (l *List) Add(d Diagnostic) {
 	} else if d.EndCol == 0 {
 		d.EndCol = d.Pos.tokenEnd()
 	}
+	if slices.ContainsFunc(l.all, d.repeats) {
+		return
+	}
+	if d.Severity == Error {
+		l.errors++
+	}
 	l.all = append(l.all, d)
+}
+
+// repeats says whether x says the same of the same place: a text that is read twice, or a define that is used for two things.
+func (d *Diagnostic) repeats(x Diagnostic) bool {
+	return d.Severity == x.Severity && d.Summary == x.Summary && d.Detail == x.Detail && d.Pos.String() == x.Pos.String()
 }
 
 // HasErrors says whether an error, not only warnings, was added.

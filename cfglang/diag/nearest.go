@@ -3,20 +3,24 @@ package diag
 import "strings"
 
 // Nearest returns the one of names that is most like name (Damerau-Levenshtein distance, case ignored), or "" if none is
-// near: at most a third of the longer name may differ. Of several at the same distance the first wins.
+// near: at most a third of the longer name may differ. Of several at the same distance the one wins whose case fits better, then the first.
 func (l *List) Nearest(name string, names []string) string { return Nearest(name, names) }
 
 // Nearest is List.Nearest for callers without a list.
 func Nearest(name string, names []string) string {
-	best, bestDist := "", 1<<30
+	best, bestDist, bestExact := "", 1<<30, 1<<30
 	low := strings.ToLower(name)
 	for _, n := range names {
 		limit := max(len(name), len(n)) / 3
 		if limit == 0 || len(n)-len(name) > limit || len(name)-len(n) > limit {
 			continue
 		}
-		if d := distance(low, strings.ToLower(n)); d <= limit && d < bestDist {
-			best, bestDist = n, d
+		d := distance(low, strings.ToLower(n))
+		if d > limit || d > bestDist {
+			continue
+		}
+		if exact := distance(name, n); d < bestDist || exact < bestExact {
+			best, bestDist, bestExact = n, d, exact
 		}
 	}
 	return best

@@ -72,10 +72,10 @@ func (p *parser) ref(s string) (*route.PV, int, error) {
 		return nil, 0, fmt.Errorf("variables are nested deeper than %d", maxNesting)
 	}
 	defer func() { p.depth-- }()
-	if len(s) < 2 || s[0] != '$' {
+	if s == "" || s[0] != '$' {
 		return nil, 0, fmt.Errorf("%q is no variable", s)
 	}
-	if s[1] == '(' {
+	if len(s) > 1 && s[1] == '(' {
 		end := closing(s, 1)
 		if end < 0 {
 			return nil, 0, fmt.Errorf("missing ')' in variable %q", s)

@@ -108,7 +108,7 @@ func TestParseErrors(t *testing.T) {
 	for _, tc := range []struct{ name, text, want string }{
 		{"nothing", "", "is no variable"},
 		{"no dollar", "a", "is no variable"},
-		{"dollar alone", "$", "is no variable"},
+		{"dollar alone", "$", "name must follow"},
 		{"no name", "$-", "name must follow"},
 		{"no name in parentheses", "$()", "name is missing"},
 		{"unknown", "$b", `unknown variable "$b"`},

@@ -372,12 +372,14 @@ func (p *parser) network() Expr {
 		p.take()
 		if m.num < 0 || ip.IsValid() && m.num > int64(ip.BitLen()) {
 			p.errorAt(&m, fmt.Sprintf("bad network: mask length %s", m.text), fmt.Sprintf("0 to %d", ip.BitLen()))
+			return &Addr{Pos: t.pos, Text: text}
 		}
 		return &Addr{Pos: t.pos, Text: text + "/" + m.text}
 	}
 	mask := p.host()
 	if a, err := netip.ParseAddr(mask); err != nil || ip.IsValid() && a.BitLen() != ip.BitLen() {
-		p.errorAt(&m, fmt.Sprintf("bad network mask %q", mask), "")
+		p.errorAt(&m, fmt.Sprintf("bad network mask %q", mask), "form: address/length or address/mask")
+		return &Addr{Pos: t.pos, Text: text}
 	}
 	return &Addr{Pos: t.pos, Text: text + "/" + mask}
 }

@@ -274,5 +274,5 @@ func apply(op string, l, r expValue) (expValue, error) {
 	case "^":
 		return number(float64(int64(a) ^ int64(b))), nil
 	}
-	return l, fmt.Errorf("operator %q is not supported", op)
+	panic("syntax: operator " + op) // the table has no other
 }

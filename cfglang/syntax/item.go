@@ -228,7 +228,7 @@ func (p *parser) route() {
 	if r.Name != "" {
 		key := fmt.Sprint(r.Kind, r.Name)
 		if was, ok := p.routes[key]; ok {
-			p.errorAt(&nameTok, fmt.Sprintf("duplicate route %s[%s]", word, r.Name), "it was already defined at "+was.String())
+			p.errorAt(&nameTok, fmt.Sprintf("duplicate %s[%s]", word, r.Name), "it was already defined at "+was.String())
 		} else {
 			p.routes[key] = nameTok.pos
 		}

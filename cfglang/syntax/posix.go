@@ -174,7 +174,7 @@ func (t *posix) escape() (isAtom bool, err error) {
 	t.i += 2
 	switch {
 	case c >= '1' && c <= '9':
-		return false, fmt.Errorf("back reference \\%c is not supported", c)
+		return false, fmt.Errorf("back reference \\%c: there are none here; write the alternatives out, or take the parts with {re.subst,...} and compare them", c)
 	case c == '<' || c == '>':
 		t.out.WriteString(`\b`)
 		return false, nil

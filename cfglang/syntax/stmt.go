@@ -351,6 +351,12 @@ func (p *parser) caseLabel(c *Case, had *caseLabels, open *token) {
 	p.expect(":", "")
 }
 
+// IsConst says whether an expression is made of constants only.
+func IsConst(e Expr) bool {
+	_, ok := constKind(e)
+	return ok
+}
+
 // constKind is the type of a constant expression.
 func constKind(e Expr) (k ValueKind, isConst bool) {
 	switch e := e.(type) {

@@ -96,9 +96,11 @@ func (s *sealed) readConfig(d *diag.List) error {
 		}
 	}
 	s.Name = absolute(s.Name)
-	s.Text = syntax.Preprocess(s.Name, so, d)
-	if d.HasErrors() {
-		return errConfig
+	pre := &diag.List{}
+	s.Text = syntax.Preprocess(s.Name, so, pre)
+	s.broken = pre.HasErrors()
+	for _, x := range pre.All() {
+		d.Add(x)
 	}
 	return nil
 }

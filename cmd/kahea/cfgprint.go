@@ -11,7 +11,11 @@ import (
 // printConfig is --cfg-print: the configuration after includes and conditional parts. Modules are not loaded; their defines are made. It returns the exit code.
 func printConfig(o *options, out, errOut io.Writer) int {
 	sl, d := sealed{Options: o}, &diag.List{}
-	if err := sl.readConfig(d); err != nil {
+	err := sl.readConfig(d)
+	if err == nil && sl.broken {
+		err = errConfig
+	}
+	if err != nil {
 		d.Write(errOut, colourTerminal())
 		if err != errConfig { //nolint:errorlint // it is not wrapped
 			fmt.Fprintf(errOut, "ERROR: kahea: %v\n", err)

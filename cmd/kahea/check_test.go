@@ -90,3 +90,27 @@ func TestCheckEffective(t *testing.T) {
 		t.Errorf("got\n%s\nwant\n%s", g, w)
 	}
 }
+
+// TestTenMistakes: ten mistakes of different kinds are ten diagnostics, each with its line, a caret and a reason; the exit code is 255.
+func TestTenMistakes(t *testing.T) {
+	text, err := os.ReadFile("testdata/check/ten.cfg")
+	if err != nil {
+		t.Fatal(err)
+	}
+	want, err := os.ReadFile("testdata/check/ten.txt")
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir := writeFiles(t, map[string]string{"ten.cfg": string(text)})
+	var out, errOut strings.Builder
+	if code := runCheck([]string{filepath.Join(dir, "ten.cfg")}, &out, &errOut); code != exitError {
+		t.Errorf("exit code %d, want %d", code, exitError)
+	}
+	got := strings.ReplaceAll(errOut.String(), dir+"/", "")
+	if got != string(want) {
+		t.Errorf("got\n%s\nwant\n%s", got, want)
+	}
+	if n := strings.Count(got, ": error: "); n < 10 {
+		t.Errorf("%d errors", n)
+	}
+}

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
 	"os"
 	"regexp"
@@ -25,6 +26,7 @@ type config struct {
 	table   []core.Param
 	file    *syntax.File
 	loaded  []modules.Loaded
+	missing map[string]bool // modules that loadmodule did not find
 	vars    *pv.Table
 	listen  []listenSpec
 	aliases []syntax.SocketID
@@ -109,11 +111,11 @@ func (o *options) parseOptions() (syntax.Options, error) {
 	pre("KAMAILIO_VERSION", fmt.Sprint(versionMajor*1000000+versionMinor*1000+versionPatch))
 	pre("OS_NAME", `"linux"`)
 	for _, d := range o.Defines {
-		name, val, has := strings.Cut(d, "=")
-		if name == "" {
-			return so, fmt.Errorf("-A %s: no name", d)
+		def, err := syntax.ParseDefineArg(d)
+		if err != nil {
+			return so, err
 		}
-		so.Defines = append(so.Defines, syntax.Define{Name: name, Value: val, HasValue: has})
+		so.Defines = append(so.Defines, def)
 	}
 	return so, nil
 }
@@ -125,7 +127,7 @@ func load(sl *sealed, d *diag.List) (*config, error) {
 	if err != nil {
 		return nil, err
 	}
-	c := &config{opts: o, par: core.Defaults(fullVersion()), vars: pv.NewTable(), flags: map[string]int{}, settings: map[string][]setting{},
+	c := &config{opts: o, par: core.Defaults(fullVersion()), vars: pv.NewTable(), flags: map[string]int{}, missing: map[string]bool{}, settings: map[string][]setting{},
 		origins: map[string]origin{}, diag: d}
 	c.table = c.par.Params()
 	c.runtime = newRuntimeConfig(c.table)
@@ -162,7 +164,11 @@ func load(sl *sealed, d *diag.List) (*config, error) {
 		}
 		c.aliases = append(c.aliases, p.Sockets...)
 	}
-	c.file = syntax.ParseText(sl.Name, sl.Text, so, d)
+	if sl.broken { // nothing will start: the file itself is read, for the mistakes behind the first ones
+		c.file = syntax.Parse(sl.Name, so, d)
+	} else {
+		c.file = syntax.ParseText(sl.Name, sl.Text, so, d)
+	}
 	for _, it := range c.file.Items {
 		c.item(it)
 	}
@@ -222,7 +228,7 @@ func (c *config) coreParam(name string, value syntax.Value, pos diag.Pos) {
 		if core.NotYet(name) {
 			dg.Summary = fmt.Sprintf("parameter %s is not there yet", name)
 			dg.Detail = "Kamailio has it; kahea does not do what it asks for, and does not pretend to"
-		} else if near := c.diag.Nearest(name, core.Names(c.table)); near != "" {
+		} else if near := c.diag.Nearest(name, append(core.Names(c.table), "listen", "alias", "domain", "mpath", "loadpath")); near != "" {
 			dg.Detail = fmt.Sprintf("did you mean %q?", near)
 		}
 		c.diag.Add(dg)
@@ -299,8 +305,12 @@ func (c *config) modParam(p *syntax.ModParam) {
 			return
 		}
 	}
-	re, err := regexp.Compile("(?i)^(?:" + p.Module + ")$")
-	if err != nil {
+	if c.missing[p.Module] {
+		return // loadmodule has said so
+	}
+	_, err := syntax.CompilePOSIX(p.Module, true, true) // as it is written, for the message
+	re, err2 := syntax.CompilePOSIX("^("+p.Module+")$", true, true)
+	if err = cmp.Or(err, err2); err != nil {
 		c.diag.Errorf(p.ModulePos, "modparam: %v", err)
 		return
 	}
@@ -316,6 +326,13 @@ func (c *config) modParam(p *syntax.ModParam) {
 	}
 	if !found {
 		dg := diag.Diagnostic{Pos: p.ModulePos, Summary: fmt.Sprintf("modparam: no module matching %q is loaded", p.Module), Detail: "loadmodule has to stand above"}
+		var names []string
+		for _, l := range c.loaded {
+			names = append(names, l.Name)
+		}
+		if near := c.diag.Nearest(p.Module, names); near != "" {
+			dg.Detail = fmt.Sprintf("did you mean %q?", near)
+		}
 		c.diag.Add(dg)
 	}
 }
@@ -456,6 +473,7 @@ func (c *config) compiler() *compile.Compiler {
 	}
 	return compile.New(compile.Options{
 		Vars: c.vars, Funcs: funcs, Defines: c.file.Defines, Flags: c.flags, NotYet: core.NotYetFuncs, Mode: c.file.Mode,
+		Elsewhere: c.elsewhere,
 		Select:    (&core.Selects{Cfg: c.runtime.getter, Group: c.runtime.hasGroup}).Parse,
 		RawReturn: c.par.ReturnMode == 1,
 		Modules: func(name string) any {

@@ -55,6 +55,7 @@ func (c *config) loadModule(l *syntax.LoadModule) {
 			dg.Detail = "kahea has: " + strings.Join(modules.Names(), " ")
 		}
 		c.diag.Add(dg)
+		c.missing[name] = true
 		return
 	}
 	x := modules.Loaded{Name: name, Module: m, Table: m.Exports()}

@@ -25,6 +25,7 @@ type sealed struct {
 	Args      []string // of the command line, for core.arg
 	Name      string
 	Text      []byte
+	broken    bool   // the preprocessor found mistakes: Text is not to be used
 	TuneName  string // path of the overlay, "": there is none
 	TuneText  []byte
 	Endpoints []endpoint

@@ -53,7 +53,8 @@ func Read(t testing.TB, path, main string) (cases []*Case) {
 			chunk = "\n" + strings.TrimSuffix(rest, "\n")
 		} else {
 			chunk = strings.TrimSuffix(chunk, "\n") + "\n"
-			c.Name += " " + strings.TrimLeft(first, "# ")
+			name, _, _ := strings.Cut(strings.TrimLeft(first, "# "), " ##")
+			c.Name += " " + name
 		}
 		c.fill(t, chunk)
 		cases = append(cases, c)
@@ -123,7 +124,7 @@ func (c *Case) meets(got diag.Diagnostic) *expectation {
 		file = filepath.Base(got.Pos.Src.Name)
 	}
 	for _, w := range c.want {
-		if !w.met && file == w.file && got.Pos.Line == w.line && got.Severity == w.severity && w.re.MatchString(got.Summary+"\n"+got.Detail) {
+		if !w.met && (file == w.file || w.line == 0) && got.Pos.Line == w.line && got.Severity == w.severity && w.re.MatchString(got.Summary+"\n"+got.Detail) {
 			return w
 		}
 	}
