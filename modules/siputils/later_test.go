@@ -61,3 +61,14 @@ func TestChargingVectorOfARelayedRequest(t *testing.T) {
 		})
 	}
 }
+
+// siputils serves without module pv as long as the variable of rpid_avp is not needed.
+func TestWithoutVariables(t *testing.T) {
+	if _, err := modtest.Load(t, "loadmodule \"siputils.so\"\nrequest_route { has_totag(); }"); err != nil {
+		t.Error(err)
+	}
+	_, err := modtest.Load(t, "loadmodule \"siputils.so\"\nrequest_route { append_rpid_hf(); }")
+	if err == nil || !strings.Contains(err.Error(), "rpid_avp") {
+		t.Errorf("got %v, want an error about rpid_avp", err)
+	}
+}

@@ -4,7 +4,6 @@ package siputils
 import (
 	"bytes"
 	"errors"
-	"fmt"
 
 	"kahea/cfglang/route"
 	"kahea/modules"
@@ -26,7 +25,6 @@ type mod struct {
 	accept, encoding, language, support string
 	contactSep                          string // one character
 	rpidPrefix, rpidSuffix, rpidAVP     string
-	rpidPV                              *route.PV
 	maxE164                             int
 	sl                                  replier
 }
@@ -135,8 +133,8 @@ func (m *mod) Exports() modules.Exports {
 			{Name: "contact_param_decode_ruri", Args: "s", From: route.InRequest, Run: decodeParamRURI, Doc: "the R-URI becomes what its parameter holds"},
 			{Name: "contact_param_rm", Args: "s", From: route.InRequest | route.AnyReply, Run: removeParam, Doc: "remove the parameter from each Contact"},
 			test("contact_param_check", "s", "a Contact has the parameter", hasParam),
-			test("is_rpid_user_e164", "", "the user of the URI in rpid_avp is + and digits", m.rpidUserE164),
-			{Name: "append_rpid_hf", Args: "|SS", From: requestRoutes, Run: m.appendRPID, Doc: "add Remote-Party-ID: rpid_avp between prefix and suffix"},
+			{Name: "is_rpid_user_e164", From: route.InRequest, Compile: m.compileRPID(m.rpidUserE164), Doc: "the user of the URI in rpid_avp is + and digits"},
+			{Name: "append_rpid_hf", Args: "|SS", From: requestRoutes, Compile: m.compileRPID(m.appendRPID), Doc: "add Remote-Party-ID: rpid_avp between prefix and suffix"},
 			{Name: "sip_p_charging_vector", Args: "s", From: route.AnyRoute, Run: pChargingVector, Doc: "P-Charging-Vector: r remove, g generate if there is none, f generate"},
 			{Name: "is_gruu", Args: "|s", From: route.AnyRoute, Run: isGRUU, Doc: "the URI (the R-URI) is a GRUU: 1 public, 2 temporary"},
 			test("sip_parse_headers", "", "all header fields can be read", func(c *route.Ctx, _ *route.Args) bool { return c.Msg.Complete() == sipparse.OK }),
@@ -157,10 +155,6 @@ func truth(b bool) int {
 
 func (m *mod) Setup(h *modules.Host) error {
 	m.sl, _ = h.Find("sl").(replier) // only options_reply needs it
-	var err error
-	if m.rpidPV, err = h.Env.ParsePV(m.rpidAVP); err != nil {
-		return fmt.Errorf("rpid_avp %q: %w", m.rpidAVP, err)
-	}
 	return nil
 }
 
