@@ -128,6 +128,8 @@ func (m *mod) funcs() []route.Func {
 			return m.setTimes(c, route.Times{LifeInv: uint32(m.par.maxInv), Life: uint32(m.par.maxNonInv)})
 		}, Doc: "back to the default lives"},
 		{Name: "t_drop_replies", Args: "|S", From: route.InFailure, Run: m.tDropReplies, Doc: "forget the replies so far: a all (default), l those of the last leg, n none"},
+		{Name: "t_load_contacts", From: rf, Compile: m.withContacts(m.loadContacts), Doc: "move the destination set into contacts_avp, best q first, unless all have the same q"},
+		{Name: "t_next_contacts", From: rf, Compile: m.withContacts(m.nextContacts), Doc: "the next contacts of equal q become R-URI and branches; -2: there are none left"},
 		{Name: "t_replicate", Args: "|ss", From: req, Run: m.tReplicate, Doc: "send a copy elsewhere and discard its replies: to $du or the R-URI, to a URI, or to a host and port"},
 		{Name: "t_set_auto_inv_100", Args: "i", From: req, Run: m.flagFunc(flagAuto100), Doc: "automatic 100 on or off"},
 		{Name: "t_set_disable_6xx", Args: "i", From: rtfb, Run: m.flagFunc(flagNoFail6xx), Doc: "on: a 6xx does not end forking"},

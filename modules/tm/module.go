@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 
+	"kahea/cfglang/log"
 	"kahea/cfglang/route"
 	"kahea/modules"
 	"kahea/shm"
@@ -31,6 +32,11 @@ var (
 
 // params are the module's parameters; times in milliseconds.
 type params struct {
+	contacts     bool // contacts_avp is set: its name, or its number
+	contactsName []byte
+	contactsID   int64
+	contactFlows string
+
 	frTimer, frInvTimer, wtTimer, retr1, retr2, maxInv, maxNonInv int
 	auto100                                                       int
 	auto100Reason                                                 string
@@ -130,6 +136,8 @@ func (m *mod) Exports() modules.Exports {
 			{Name: "ruri_matching", Int: &p.ruriMatching, Max: 1, Doc: "compare the R-URI of an ACK or old-style request, 1"},
 			{Name: "unmatched_cancel", Int: &p.unmatchedCancel, Max: 2, Doc: "a CANCEL without its INVITE: 0 is relayed with a transaction, 1 without, 2 is dropped"},
 			{Name: "aggregate_challenges", Int: &p.aggregate, Max: 1, Doc: "1: a 401 or 407 takes the challenges of the other branches along"},
+			{Name: "contacts_avp", Type: modules.StrParam, Func: m.contactsAVP, Doc: "attribute in which t_load_contacts keeps contacts: name, s:name, i:number"},
+			{Name: "contact_flows_avp", Str: &p.contactFlows, Doc: "changes nothing, as t_next_contact_flow is not there: all flows of an instance are contacts; the start says so"},
 			notYet("reparse_invite", 1), notYet("callid_matching", 0), notYet("reply_matching", 1),
 			notYet("delayed_reply", 1), notYet("local_ack_mode", 0), notYet("pass_provisional_replies", 0), notYet("failure_exec_mode", 0),
 			notYet("faked_reply_prio", 0), notYet("dns_reuse_rcv_socket", 0), notYet("headers_mode", 0), notYet("reply_relay_mode", 1),
@@ -145,6 +153,9 @@ var errNotYet = errors.New("not there yet: only the default value is supported")
 
 func (m *mod) Setup(h *modules.Host) error {
 	m.h = h
+	if m.par.contactFlows != "" && h.Main {
+		h.Logf(log.Warn, "tm", "parameter contact_flows_avp changes nothing: t_next_contact_flow is not there")
+	}
 	if m.par.failureMode != 0 && m.par.failureMode != 3 {
 		return fmt.Errorf("failure_reply_mode %d: %w (0 and 3 are there)", m.par.failureMode, errNotYet)
 	}
