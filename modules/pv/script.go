@@ -43,6 +43,9 @@ func (m *mod) bindVar(kind route.VarKind, r *route.VarRef) (route.Getter, route.
 	if r.Index.Kind != route.NoIndex {
 		return nil, nil, errIndex
 	}
+	if m.h != nil && m.h.Vars.Len() >= maxNamed {
+		return nil, nil, errNamed // pv_evalx of what a message says
+	}
 	s := m.slot(kind, r.Inner)
 	return func(c *route.Ctx) route.Value {
 			v := c.P.Vars.Get(s.n)

@@ -174,33 +174,45 @@ func unpack7(c *route.Ctx, b []byte) route.Value {
 
 const base58Chars = "123456789ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz"
 
-func base58(b []byte) (out []byte) {
-	n, rest, div := new(big.Int).SetBytes(b), new(big.Int), big.NewInt(58)
-	for n.Sign() > 0 {
-		n.QuoRem(n, div, rest)
-		out = append(out, base58Chars[rest.Int64()])
+// goBase58 are the digits of package math/big in base 58.
+const goBase58 = "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUV"
+
+// base58 writes a number with big's digits, whose way to print is not quadratic, and changes these.
+func base58(b []byte) []byte {
+	zeros := 0
+	for zeros < len(b) && b[zeros] == 0 {
+		zeros++
 	}
-	for i := 0; i < len(b) && b[i] == 0; i++ {
-		out = append(out, '1')
+	out := make([]byte, zeros, zeros+2*len(b))
+	if zeros < len(b) {
+		out = new(big.Int).SetBytes(b[zeros:]).Append(out, 58)
 	}
-	for i, j := 0, len(out)-1; i < j; i, j = i+1, j-1 {
-		out[i], out[j] = out[j], out[i]
+	for i := range out {
+		if i < zeros {
+			out[i] = base58Chars[0]
+		} else {
+			out[i] = base58Chars[strings.IndexByte(goBase58, out[i])]
+		}
 	}
 	return out
 }
 
 func unbase58(c *route.Ctx, b []byte) route.Value {
-	n, mul := new(big.Int), big.NewInt(58)
-	zeros := 0
+	digits := make([]byte, len(b))
 	for i, ch := range b {
 		k := strings.IndexByte(base58Chars, ch)
 		if k < 0 {
 			return failed
 		}
-		if k == 0 && i == zeros {
-			zeros++
-		}
-		n.Add(n.Mul(n, mul), big.NewInt(int64(k)))
+		digits[i] = goBase58[k]
+	}
+	zeros := 0
+	for zeros < len(b) && b[zeros] == base58Chars[0] {
+		zeros++
+	}
+	n := new(big.Int)
+	if zeros < len(b) {
+		n.SetString(string(digits[zeros:]), 58) // all are digits
 	}
 	return route.Str(c.Scratch.Concat(make([]byte, zeros), n.Bytes()))
 }

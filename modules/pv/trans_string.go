@@ -223,7 +223,11 @@ func bindReplace(a *route.TransArgs) (step, error) {
 			return failed
 		}
 		old, repl := p.Eval(c), q.Eval(c)
-		return route.Str(replaceAll(c, v.Text(c), old, repl))
+		d := replaceAll(c, v.Text(c), old, repl)
+		if d == nil {
+			return failed
+		}
+		return route.Str(d)
 	}, nil
 }
 
@@ -540,6 +544,9 @@ func lines(blank byte) binder {
 				return failed
 			}
 			d := c.Scratch.Tail(len(b) + (len(b)/n+1)*(m+2))
+			if d == nil {
+				return failed
+			}
 			for len(b) > n {
 				d = append(append(d, b[:n]...), '\r', '\n')
 				for range m {
