@@ -5,11 +5,10 @@ import (
 	"kahea/sipparse"
 )
 
-// addressVars are the variables of From, To and the other fields that hold addresses. They are read-only: Kamailio's setters of $fu and its
-// kin change From and To in the message, which is the business of module uac.
+// addressVars are the variables of From, To and the other fields that hold addresses.
 func addressVars() []route.Var {
 	var l []route.Var
-	party := func(p, long, what string, of parsed, addr func(m *sipparse.Msg) (*sipparse.NameAddr, sipparse.Err)) {
+	party := func(p, long, what string, typ sipparse.HdrType, of parsed, addr func(m *sipparse.Msg) (*sipparse.NameAddr, sipparse.Err)) {
 		part := func(f func(a *sipparse.NameAddr) sipparse.Span) route.Getter {
 			return func(c *route.Ctx) route.Value {
 				a, e := addr(&c.Msg)
@@ -19,17 +18,21 @@ func addressVars() []route.Var {
 				return text(c.Msg.Bytes(f(a)))
 			}
 		}
+		set := partySetters{typ, addr, of}
+		rw := func(name, doc string, get route.Getter, set route.Setter) route.Var {
+			return route.Var{Name: name, Get: get, Set: set, Doc: doc}
+		}
 		uri := part(func(a *sipparse.NameAddr) sipparse.Span { return a.URI })
 		l = append(l,
-			get(p+"u", "URI of "+what, uri), get(long, "as $"+p+"u", uri),
-			get(p+"U", "user of "+what, user(of)), get(long+".user", "as $"+p+"U", user(of)),
-			get(p+"d", "host of "+what, host(of)), get(long+".domain", "as $"+p+"d", host(of)),
-			get(p+"n", "display name of "+what+" with its quotes", part(func(a *sipparse.NameAddr) sipparse.Span { return a.Name })),
+			rw(p+"u", "URI of "+what, uri, set.uri(p+"u")), rw(long, "as $"+p+"u", uri, set.uri(p+"u")),
+			rw(p+"U", "user of "+what, user(of), set.user), rw(long+".user", "as $"+p+"U", user(of), set.user),
+			rw(p+"d", "host of "+what, host(of), set.host(p+"d")), rw(long+".domain", "as $"+p+"d", host(of), set.host(p+"d")),
+			rw(p+"n", "display name of "+what+" with its quotes", part(func(a *sipparse.NameAddr) sipparse.Span { return a.Name }), set.name),
 			get(p+"t", "tag of "+what, part(func(a *sipparse.NameAddr) sipparse.Span { return a.Tag })),
 			get(p+"ul", "length of the URI", length(of, uri)), get(p+"Ul", "length of the user", length(of, user(of))))
 	}
-	party("f", "from", "From", furi, (*sipparse.Msg).From)
-	party("t", "to", "To", turi, (*sipparse.Msg).To)
+	party("f", "from", "From", sipparse.HdrFrom, furi, (*sipparse.Msg).From)
+	party("t", "to", "To", sipparse.HdrTo, turi, (*sipparse.Msg).To)
 	l = append(l, get("tts", "1 if To has a tag", func(c *route.Ctx) route.Value {
 		if a, e := c.Msg.To(); e == sipparse.OK && !a.Tag.Empty() {
 			return route.Int(1)
