@@ -41,6 +41,8 @@ type stateful interface {
 	HasTransaction(c *route.Ctx) bool
 	// Reply sends a stateful reply.
 	Reply(c *route.Ctx, code int, reason []byte) int
+	// LocalTag is the To tag that a reply of the transaction gets.
+	LocalTag(c *route.Ctx) []byte
 }
 
 // API is what other modules ask of sl (bind_sl).
@@ -70,6 +72,7 @@ func (m *mod) Exports() modules.Exports {
 			{Name: "send_reply_error", From: route.InRequest | route.AnyReply | route.InFailure, Run: m.sendReplyError, Doc: "send_reply with the last internal error"},
 			{Name: "sl_reply_error", From: route.InRequest | route.InError, Run: func(c *route.Ctx, _ *route.Args) int { return m.ReplyError(c) }, Doc: "stateless reply with the last internal error"},
 		},
+		Vars:   []route.Var{{Name: "ltt", Bind: m.bindTag, Doc: "To tag that a reply made here gets: $ltt(s) stateless, $ltt(t) of the transaction, $ltt(x) of the transaction if there is one"}},
 		Stats:  m.stats.table(),
 		RPC:    []modules.RPC{{Name: "sl.stats", Doc: "counts of the replies sent", Run: m.rpcStats}},
 		Events: []string{"sl:filtered-ack", "sl:local-response"},

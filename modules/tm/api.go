@@ -205,3 +205,6 @@ func (m *mod) WithInvite(c *route.Ctx, f func(msg *sipparse.Msg)) bool {
 	f(&msg)
 	return true
 }
+
+// LocalTag is the To tag that a reply of the message's transaction gets.
+func (m *mod) LocalTag(c *route.Ctx) []byte { return c.ToTag(&m.tag) }
