@@ -129,8 +129,8 @@ func parseSelect(s string) ([]component, error) {
 // parseIndex reads what stands behind '[' and returns what follows the ']'.
 func parseIndex(s string, i int) (end int, c component, err error) {
 	j := strings.IndexByte(s[i:], ']')
-	if i < len(s) && s[i] == '"' {
-		if j = strings.Index(s[i:], `"]`); j > 0 {
+	if i < len(s) && (s[i] == '"' || s[i] == '\'') {
+		if j = strings.Index(s[i:], s[i:i+1]+"]"); j > 0 {
 			return i + j + 2, component{name: s[i+1 : i+j], quoted: true}, nil
 		}
 	}

@@ -59,10 +59,8 @@ func loadMain(o *options, d *diag.List) (*server, error) {
 		return nil, err
 	}
 	sl.Endpoints, sl.Aliases = c.endpoints()
-	if d.HasErrors() {
-		// the script is checked too, so that all errors come in one run
-		c.compile()
-		return nil, errConfig
+	if len(sl.Endpoints) == 0 { // an error that was reported; modules may count on a socket while the rest is checked
+		sl.Endpoints = []endpoint{{Proto: sipparse.UDP, Addr: netip.MustParseAddrPort("127.0.0.1:5060")}}
 	}
 	s, err := newServer(sl, c, 0)
 	if err != nil {
@@ -74,7 +72,7 @@ func loadMain(o *options, d *diag.List) (*server, error) {
 	if err := s.openPrivate(); err != nil {
 		return nil, err
 	}
-	return s, s.setup()
+	return s, s.setup() // even if there are errors: so that all come in one run
 }
 
 // readConfig reads the configuration and preprocesses it. Mistakes in it are errConfig.

@@ -26,7 +26,8 @@ type config struct {
 	table   []core.Param
 	file    *syntax.File
 	loaded  []modules.Loaded
-	missing map[string]bool // modules that loadmodule did not find
+	missing map[string]bool     // modules that loadmodule did not find
+	places  map[string]diag.Pos // of the loadmodule lines, by module
 	vars    *pv.Table
 	listen  []listenSpec
 	aliases []syntax.SocketID
@@ -127,7 +128,7 @@ func load(sl *sealed, d *diag.List) (*config, error) {
 	if err != nil {
 		return nil, err
 	}
-	c := &config{opts: o, par: core.Defaults(fullVersion()), vars: pv.NewTable(), flags: map[string]int{}, missing: map[string]bool{}, settings: map[string][]setting{},
+	c := &config{opts: o, par: core.Defaults(fullVersion()), vars: pv.NewTable(), flags: map[string]int{}, missing: map[string]bool{}, places: map[string]diag.Pos{}, settings: map[string][]setting{},
 		origins: map[string]origin{}, diag: d}
 	c.table = c.par.Params()
 	c.runtime = newRuntimeConfig(c.table)
@@ -460,12 +461,7 @@ func (c *config) overrides() {
 	}
 }
 
-// compile compiles the script against the core and the loaded modules.
-func (c *config) compile() (*route.Program, *compile.Compiler) {
-	k := c.compiler()
-	return k.Compile(c.file), k
-}
-
+// compiler compiles the script against the core and the loaded modules.
 func (c *config) compiler() *compile.Compiler {
 	funcs := core.Funcs()
 	for _, l := range c.loaded {

@@ -43,7 +43,8 @@ func (c *config) loadModule(l *syntax.LoadModule) {
 	if m == nil {
 		var err error
 		if m, err = c.plugin(file, name); err != nil {
-			c.diag.Errorf(l.Pos, "module %q: %v", name, err)
+			c.diag.Add(diag.Diagnostic{Pos: l.Pos, Summary: fmt.Sprintf("there is no module %q", name), Detail: err.Error()})
+			c.missing[name] = true
 			return
 		}
 	}
@@ -66,6 +67,7 @@ func (c *config) loadModule(l *syntax.LoadModule) {
 		c.diag.Errorf(l.Pos, "module %s: %v", name, err)
 	}
 	c.loaded = append(c.loaded, x)
+	c.places[name] = l.Pos
 }
 
 var errNotRegistered = errors.New("the plugin registers no module of this name (modules.Register in an init function)")

@@ -91,7 +91,7 @@ func TestGroupVariableErrors(t *testing.T) {
 	} {
 		t.Run(x.name, func(t *testing.T) {
 			c, d := loadText(t, x.cfg)
-			c.compile()
+			c.compiler().Compile(c.file)
 			var b strings.Builder
 			if err := d.Write(&b, false); err != nil || !strings.Contains(b.String(), x.want) {
 				t.Errorf("diagnostics are %q (%v), want %q", b.String(), err, x.want)
@@ -103,7 +103,7 @@ func TestGroupVariableErrors(t *testing.T) {
 // A group that the configuration declares is known to selects and to the commands.
 func TestGroupIsKnown(t *testing.T) {
 	c, d := loadText(t, "g.n = 1\nloadmodule \"pv\"\nrequest_route { cfg_reset(\"g\"); if (cfg_select(\"g\", $rU)) exit; $var(x) = @cfg_get.g.n + @cfg_selected.g; exit; }\n")
-	if p, _ := c.compile(); p == nil || d.HasErrors() {
+	if p := c.compiler().Compile(c.file); p == nil || d.HasErrors() {
 		var b strings.Builder
 		if err := d.Write(&b, false); err != nil {
 			t.Fatal(err)

@@ -73,7 +73,8 @@ func newServer(s sealed, c *config, slot int) (*server, error) {
 	v := &server{sealed: s, config: c, fds: map[string]int{}}
 	fac, ok := log.ParseFacility(c.par.LogFacility)
 	if !ok {
-		return nil, fmt.Errorf("log_facility %q is unknown", c.par.LogFacility)
+		c.diag.Add(diag.Diagnostic{Pos: c.origins["core.log_facility"].pos, Summary: fmt.Sprintf("log_facility: there is no %q", c.par.LogFacility),
+			Detail: "LOG_DAEMON, LOG_USER, LOG_LOCAL0 to LOG_LOCAL7 and the others of syslog"})
 	}
 	ident := c.par.LogName
 	if ident == "" {
@@ -144,7 +145,7 @@ func (v *server) setup() error {
 	for _, l := range v.loaded {
 		if m, ok := l.Module.(modules.Setuper); ok {
 			if err := m.Setup(v.host); err != nil {
-				v.diag.Errorf(diag.Pos{}, "module %s: %v", l.Name, err)
+				v.diag.Errorf(v.places[l.Name], "module %s: %v", l.Name, err)
 			}
 		}
 	}
@@ -155,7 +156,7 @@ func (v *server) setup() error {
 	v.proc.Prog = k.Compile(v.config.file)
 	for _, l := range v.loaded {
 		if err := v.host.Commands.Add(l.Table.RPC...); err != nil {
-			v.diag.Errorf(diag.Pos{}, "module %s: %v", l.Name, err)
+			v.diag.Errorf(v.places[l.Name], "module %s: %v", l.Name, err)
 		}
 	}
 	if err := v.host.Commands.Add(coreCommands(v)...); err != nil {
