@@ -66,6 +66,9 @@ func compileAppend(_ route.Env, a *route.Args) (func(c *route.Ctx) int, error) {
 		if h == nil {
 			return c.Msg.HdrEnd
 		}
+		for next := c.Msg.FindNext(h); next != nil; next = c.Msg.FindNext(h) {
+			h = next
+		}
 		return h.End
 	})
 }
@@ -132,10 +135,11 @@ func removePV(c *route.Ctx, a *route.Args) int {
 	if !ok {
 		return -1
 	}
-	return n.remove(c)
+	n.remove(c)
+	return 1 // also when there is none, as in Kamailio
 }
 
-// compileRemoveIdx: 1 removed, 2 there is no such one.
+// compileRemoveIdx: 1 removed, 2 there is no such one; but a negative index of a name that is not there gives 1, as in Kamailio.
 func compileRemoveIdx(_ route.Env, a *route.Args) (func(c *route.Ctx) int, error) {
 	n, err := makeName(a.At(0).Text)
 	if err != nil {
@@ -147,6 +151,9 @@ func compileRemoveIdx(_ route.Env, a *route.Args) (func(c *route.Ctx) int, error
 	}
 	return func(c *route.Ctx) int {
 		i := idx
+		if i < 0 && n.first(c) == nil {
+			return 1
+		}
 		if i < 0 {
 			for h := n.first(c); h != nil; h = c.Msg.FindNext(h) {
 				i++
@@ -272,7 +279,7 @@ func compileRemoveMatch(_ route.Env, a *route.Args) (func(c *route.Ctx) int, err
 			}
 			match = func(b, _ []byte) bool { return re.Match(b) }
 		}
-		rc := -1
+		rc := -2 // none
 		for h := n.first(c); h != nil; h = c.Msg.FindNext(h) {
 			if match(c.Msg.Bytes(h.Body), p) {
 				drop(c, h)

@@ -44,7 +44,7 @@ func (m *mod) Exports() modules.Exports {
 		Funcs: []route.Func{
 			bind("is_method", "S", any, "the method (of a reply CSeq's) is one of A|B|C", compileIsMethod),
 
-			bind("append_hf", "s|S", any, "add a header at the end, or behind the first of a name", compileAppend),
+			bind("append_hf", "s|S", any, "add a header at the end, or behind the last of a name", compileAppend),
 			bind("insert_hf", "s|S", any, "add a header at the top, or before the first of a name", compileInsert),
 			run("append_urihf", "ss", replyable, "add prefix, R-URI and suffix as a header", appendURIHdr),
 			bind("remove_hf", "S", any, "remove all headers of a name; true if there was one", compileRemove),
@@ -100,7 +100,7 @@ func (m *mod) Exports() modules.Exports {
 			run("via_param_rm", "si", any, "remove a parameter of the nth Via (from 0)", viaParamRemove),
 			run("has_body", "|S", any, "there is a body (of the type)", hasBody),
 
-			bind("regex_substring", "sSiiP", withReply, "store a subexpression of a match: text, expression, its number, how many there are, variable", compileSubstring),
+			bind("regex_substring", "sSiiP", withReply, "store a subexpression of a match: text, expression, its number (0: the whole), how many there are with the whole, variable; -2: no match", compileSubstring),
 
 			run("is_privacy", "S", any, "Privacy has the value", isPrivacy),
 			run("in_list", "sss", any, "the text is an item of a list", inList(bytes.Equal)),

@@ -165,17 +165,18 @@ func replaceText(where region) func(c *route.Ctx, a *route.Args) int {
 			return -1
 		}
 		from, to := where(c)
-		rc := -1
+		if from >= to {
+			return -1
+		}
 		for {
 			i := bytes.Index(c.Msg.Buf[from:to], old)
 			if i < 0 {
-				return rc
+				return 1 // also when there is none, as in Kamailio
 			}
 			from += uint32(i)
 			c.Edits.Replace(from, uint32(len(old)), text, sipparse.HdrOther)
-			rc = 1
 			if len(mode) == 0 || mode[0]|0x20 != 'a' {
-				return rc
+				return 1
 			}
 			from += uint32(len(old))
 		}

@@ -11,6 +11,7 @@ import (
 // maxSubexpressions is how many Kamailio can look at (MAX_MATCH).
 const maxSubexpressions = 20
 
+// compileSubstring makes regex_substring: -2 when nothing matches. The number of subexpressions that is given counts the whole match too.
 func compileSubstring(_ route.Env, a *route.Args) (func(c *route.Ctx) int, error) {
 	re, err := compileRE(a.At(1).Text)
 	if err != nil {
@@ -20,13 +21,13 @@ func compileSubstring(_ route.Env, a *route.Args) (func(c *route.Ctx) int, error
 		text, ok1 := a.Str(c, 0)
 		i, ok2 := a.Int(c, 2)
 		n, ok3 := a.Int(c, 3)
-		if !ok1 || !ok2 || !ok3 || i < 0 || n < 0 || n > maxSubexpressions || i > n || i > int64(re.NumSubexp()) {
+		if !ok1 || !ok2 || !ok3 || i < 0 || n < 0 || n > maxSubexpressions || i >= n || i > int64(re.NumSubexp()) {
 			c.Logf(log.Err, "textops", "regex_substring: there is no subexpression %d of %d", i, n)
 			return -1
 		}
 		m := re.FindSubmatchIndex(text)
 		if m == nil || m[2*i] < 0 || m[2*i] == m[2*i+1] {
-			return -1
+			return -2
 		}
 		return assign(c, a.PV(4), text[m[2*i]:m[2*i+1]])
 	}, nil
