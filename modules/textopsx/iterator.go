@@ -67,7 +67,12 @@ func (l *names) walk(f func(c *route.Ctx, i int, a *route.Args) int) func(e rout
 }
 
 func start(c *route.Ctx, i int, _ *route.Args) int { setState(c, i, 1); return 1 }
-func end(c *route.Ctx, i int, _ *route.Args) int   { setState(c, i, 0); return 1 }
+
+// end goes back to before the first header: a next would begin anew, as in Kamailio.
+func end(c *route.Ctx, i int, _ *route.Args) int {
+	setState(c, i, min(state(c, i), 1))
+	return 1
+}
 
 func next(c *route.Ctx, i int, _ *route.Args) int {
 	n := state(c, i)
@@ -84,7 +89,7 @@ func next(c *route.Ctx, i int, _ *route.Args) int {
 
 func prev(c *route.Ctx, i int, _ *route.Args) int {
 	n := state(c, i)
-	if n <= 2 {
+	if n <= 2 || n >= len(c.Msg.Hdrs)+2 { // also behind the last one, as in Kamailio
 		return -1
 	}
 	setState(c, i, n-1)
