@@ -257,7 +257,15 @@ func bindSubst(e route.Env, _ string, a *route.TransArgs) (func(c *route.Ctx, v 
 		if v.IsNull() {
 			return failed
 		}
-		b, _ := x.text(c, v.Text(c))
+		src := v.Text(c)
+		m := x.re.FindIndex(src)
+		switch {
+		case len(src) == 0 || m != nil && m[0] == m[1]:
+			return failed // nothing to replace in, or nothing that is replaced, as in Kamailio
+		case m == nil:
+			return v // with its type
+		}
+		b, _ := x.text(c, src)
 		return route.Str(b)
 	}, nil
 }
