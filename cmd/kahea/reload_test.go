@@ -163,7 +163,7 @@ request_route {
 failure_route[F] {
 	t_reply("500", "%s");
 }
-`, addr, children, more+"\nloadmodule \"siputils.so\"", mark, strings.TrimPrefix(callee.uri(""), "sip:@"), mark)
+`, addr, children, more+"\nloadmodule \"pv.so\"\nloadmodule \"siputils.so\"", mark, strings.TrimPrefix(callee.uri(""), "sip:@"), mark)
 	}
 	srv := startServer(t, addr, config(2, "zero", ""))
 	callee.start("callee", srv.addr)

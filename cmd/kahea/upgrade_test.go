@@ -22,6 +22,7 @@ loadmodule "ctl.so"
 loadmodule "sl.so"
 loadmodule "tm.so"
 loadmodule "rr.so"
+loadmodule "pv.so"
 loadmodule "siputils.so"
 modparam("tm", "wt_timer", 300)
 request_route {
