@@ -66,6 +66,9 @@ func (w *Worker) SendUDP(sock int, dst netip.AddrPort, b []byte) error {
 	if len(b) > sendRoom || len(b) == 0 {
 		return fmt.Errorf("send %d bytes to %s: %w", len(b), dst, ErrTooLong)
 	}
+	if w.sh.peers != nil {
+		dst = w.sh.peers.proxyOf(w.c.Arena, dst, w.now)
+	}
 	o := w.out
 	i := o.n
 	buf := o.buffer()

@@ -32,6 +32,11 @@
 // The mirror of the kernel's socket array (group, in shared memory) is changed under its lock only. Between main's close of an old socket and the next
 // attach, some microseconds, the sources of one worker are steered to another one that lives (group.leaving); none is dropped.
 //
+// # Proxies of UDP
+//
+// With udp_accept_proxy a datagram may begin with a header that names the client behind a proxy. Packet.Src is the client then, and what is sent to him goes to
+// the proxy, from any process: the addresses of both lie in a table in shared memory (udpproxy.go). The header is taken off in the receive area.
+//
 // # TCP
 //
 // TCP main accepts and connects, enters each connection in the table (conn.go, shared memory, one lock) and hands it by descriptor to the worker with the
@@ -41,6 +46,10 @@
 // connection keeps its order, and comes behind what was queued before, also while TCP main connects and hands over: tcpMain.connected says how. What could
 // not be sent comes back to the sender's inbox, and from there to its Failer.
 //
+// A TCP worker may have the connections of one listener alone (Config.Owners); those of other listeners go to the workers that are for all. An accepted connection is
+// watched by its owner: a PROXY header that may stand at its beginning (proxyheader.go), a first message and the rest of each that has begun must come in
+// time (tcpslow.go).
+//
 // A TCP worker keeps a copy of the message in hand in shared memory (hand.go). It gets no second chance, because its connection is closed; who sends it again over a
 // new one kills once more, and then it is on the list.
 //
@@ -49,5 +58,5 @@
 //
 // # Lock order
 //
-// group.Mu and connsRoot.Mu are never held together, and nothing is locked under them but shm's own allocator (openInbox) and inboxes (tcpMain.connected, SendTCP).
+// group.Mu, connsRoot.Mu and proxyPeers.Mu are never held together, and nothing is locked under them but shm's own allocator (openInbox) and inboxes (tcpMain.connected, SendTCP).
 package reactor

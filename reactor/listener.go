@@ -26,6 +26,7 @@ type Options struct {
 	PMTU       int // pmtu_discovery: 0 none, 1 never fragment, 2 as the path allows
 	McastLoop  bool
 	McastTTL   int   // negative: the system's
+	UDPProxy   int   // udp_accept_proxy: UDPProxyHAProxy, UDPProxySimple, both; it does not change
 	Batch      int   // datagrams a recvmmsg/sendmmsg (tuning key), default 32, at most 256
 	MaxMessage int   // msg_recv_max_size, default 32767; longer ones are dropped and counted
 	IdleAfter  int64 // ns without traffic before the worker gives its P away while it waits, default 20 ms; negative: always at once

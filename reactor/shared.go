@@ -19,12 +19,14 @@ type sharedRoot struct {
 
 	Hands   [maxSlots]shm.Off // of TCP workers: tcpHand
 	Killers killers
+	Peers   shm.Off // proxyPeers, 0: udp_accept_proxy is off
 }
 
 type shared struct {
 	root   *sharedRoot
 	groups []group
 	conns  *conns
+	peers  *proxyPeers // nil: none
 }
 
 // Prepare runs in main before children start: it makes the steering groups, the connection table, send rings and whatever else lies in shared memory.
@@ -59,13 +61,18 @@ func Prepare(a *shm.Arena, l []Listener, o Options, procs int) (shm.Off, error) 
 			return 0, err
 		}
 	}
+	if o.UDPProxy != 0 {
+		if root.Peers, err = makePeers(a, tag); err != nil {
+			return 0, err
+		}
+	}
 	return r.Off, nil
 }
 
 // SameLayout says whether what this package has put into shared memory is laid out as this binary has it (shm.ErrLayout); another binary asks before it goes on.
 func SameLayout(a *shm.Arena) error {
 	_, _, err := shm.Root[uint64](a, "reactor", shm.LayoutOf[sharedRoot](), shm.LayoutOf[group](), shm.LayoutOf[connsRoot](), shm.LayoutOf[conn](),
-		shm.LayoutOf[record](), shm.LayoutOf[tcpHand](), shm.LayoutOf[rxHead]())
+		shm.LayoutOf[record](), shm.LayoutOf[tcpHand](), shm.LayoutOf[rxHead](), shm.LayoutOf[proxyPeers]())
 	return err
 }
 
@@ -79,6 +86,9 @@ func openShared(a *shm.Arena, o shm.Off) *shared {
 	}
 	if s.root.Conns != 0 {
 		s.conns = openConns(a, s.root.Conns)
+	}
+	if s.root.Peers != 0 {
+		s.peers = (*proxyPeers)(unsafe.Pointer(&a.Bytes(s.root.Peers)[0]))
 	}
 	return s
 }

@@ -138,13 +138,17 @@ func (w *Worker) one(i int, t int64) {
 	if m.n == 0 {
 		return
 	}
+	src := get(&r.addrs[i])
+	if w.sh.peers != nil && !w.unproxy(i, &src) {
+		return
+	}
 	if w.sh.root.Killers.drops(r.buffer(r.h.BufOf[i])[:m.n], w.now) {
 		w.stats.Killers++
 		return
 	}
 	p := &w.pkt
 	p.Buf = r.buffer(r.h.BufOf[i])[:m.n:m.n]
-	p.Src = get(&r.addrs[i])
+	p.Src = src
 	if p.Time = t; t == 0 {
 		p.Time = w.now
 	}

@@ -69,6 +69,7 @@ type Config struct {
 	Mcast          string // of the next listen only
 	McastLoopback  bool
 	McastTTL       int // -1: the system's
+	UDPAcceptProxy int
 	UDPMTU         int // bytes, 0: off
 	UDPMTUProto    int // sipparse.Proto
 	HostChars      string

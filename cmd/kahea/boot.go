@@ -390,7 +390,7 @@ func (c *config) reactorOptions() reactor.Options {
 	source[0], _ = route.ParseAddr([]byte(p.TCPSourceIPv4)) // checkSockets has read them
 	source[1], _ = route.ParseAddr([]byte(p.TCPSourceIPv6))
 	return reactor.Options{
-		PMTU: p.PMTUDiscovery, McastLoop: p.McastLoopback, McastTTL: p.McastTTL,
+		UDPProxy: p.UDPAcceptProxy, PMTU: p.PMTUDiscovery, McastLoop: p.McastLoopback, McastTTL: p.McastTTL,
 		TCPKeepIdle: p.TCPKeepIdle, TCPKeepIntvl: p.TCPKeepIntvl, TCPKeepCnt: p.TCPKeepCnt, TCPSynCnt: p.TCPSynCnt, TCPLinger2: p.TCPLinger2,
 		TCPDeferAccept: p.TCPDeferAccept, TCPDelayedAck: p.TCPDelayedAck, TCPBacklog: p.TCPBacklog, TCPReusePort: p.TCPReusePort, TCPSource: source,
 		TCPConnMatch: p.TCPConnMatch == 1, TCPUnique: p.TCPAcceptUnique, TCPIPLimit: p.TCPAcceptIPLimit, TCPCloseRST: p.TCPCloseRST,

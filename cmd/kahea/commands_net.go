@@ -2,7 +2,9 @@ package main
 
 import (
 	"fmt"
+	"math"
 	"strconv"
+	"time"
 
 	"kahea/modules"
 	"kahea/reactor"
@@ -17,6 +19,12 @@ func (s *server) netCommands() []modules.RPC {
 		{Name: "core.aliases_list", Doc: "List local SIP server host aliases", Run: s.rpcAliases},
 		{Name: "core.tcp_info", Doc: "Returns TCP related info.", Run: s.rpcTCPInfo},
 		{Name: "core.tcp_options", Doc: "Returns active TCP options.", Run: s.rpcTCPOptions},
+		{Name: "udp.proxy.dump", Array: true, Doc: "List the clients behind UDP proxies", Run: s.rpcProxyDump},
+		{Name: "udp.proxy.stats", Doc: "Number of clients behind UDP proxies", Run: s.rpcProxyStats},
+		{Name: "udp.proxy.clean", Doc: "Forget clients behind UDP proxies that are not seen any more", Run: func(r *modules.Request) error {
+			return s.rpcProxyForget(r, time.Now().UnixNano()-reactor.ProxyPeerLifetime)
+		}},
+		{Name: "udp.proxy.flush", Doc: "Forget all clients behind UDP proxies", Run: func(r *modules.Request) error { return s.rpcProxyForget(r, math.MaxInt64) }},
 		{Name: "core.tcp_list", Array: true, Doc: "Returns list of TCP connections.", Run: s.rpcTCPList},
 	}
 }
@@ -173,5 +181,25 @@ func (s *server) rpcTCPList(r *modules.Request) error {
 		n.AddStr("dst_ip", c.Dst.Addr().String())
 		n.AddInt("dst_port", int64(c.Dst.Port()))
 	}
+	return nil
+}
+
+func (s *server) rpcProxyDump(r *modules.Request) error {
+	for _, p := range reactor.ProxyPeers(s.arena, shm.Off(s.Shared)) {
+		n := r.AddStruct()
+		n.AddStr("real", p.Real.String())
+		n.AddStr("proxy", p.Proxy.String())
+		n.AddInt("unused", (time.Now().UnixNano()-p.Used)/int64(time.Second))
+	}
+	return nil
+}
+
+func (s *server) rpcProxyStats(r *modules.Request) error {
+	r.AddStruct().AddInt("peers", int64(len(reactor.ProxyPeers(s.arena, shm.Off(s.Shared)))))
+	return nil
+}
+
+func (s *server) rpcProxyForget(r *modules.Request, before int64) error {
+	r.AddStruct().AddInt("removed", int64(reactor.ForgetProxyPeers(s.arena, shm.Off(s.Shared), before)))
 	return nil
 }
