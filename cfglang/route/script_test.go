@@ -466,6 +466,43 @@ func TestSendSocket(t *testing.T) {
 	}
 }
 
+// TestSpecialSockets: sockets of multicast send nothing, virtual ones are ours while the host has the address, mhomed asks for the way.
+func TestSpecialSockets(t *testing.T) {
+	sock := func(i int, addr string) *Socket {
+		return &Socket{Index: i, Proto: sipparse.UDP, Addr: netip.MustParseAddrPort(addr), Host: []byte(netip.MustParseAddrPort(addr).Addr().String())}
+	}
+	mcast, away, here := sock(0, "224.0.1.75:5060"), sock(1, "192.0.2.1:5060"), sock(2, "192.0.2.2:5060")
+	mcast.Mcast, away.Virtual, here.Virtual, here.DNSName = true, true, true, []byte("here.example.com")
+	n := &Net{Sockets: []*Socket{mcast, away, here}}
+	to := netip.MustParseAddr("198.51.100.1")
+	if got := n.SendSocket(sipparse.UDP, to, nil, mcast); got != away {
+		t.Errorf("what came by multicast is answered from socket %d", got.Index)
+	}
+	if got := n.SendSocket(sipparse.UDP, to, mcast, nil); got != away {
+		t.Errorf("forced to multicast, it is sent from socket %d", got.Index)
+	}
+	n.Source = func(netip.Addr) netip.Addr { return here.Addr.Addr() }
+	for host, want := range map[string]bool{"192.0.2.1": false, "192.0.2.2": true, "here.example.com": true, "Here.Example.com": true, "there.example.com": false} {
+		if got := n.IsMyself([]byte(host), 5060, sipparse.UDP); got != want {
+			t.Errorf("%s is ours: %v", host, got)
+		}
+	}
+	if n.IsMyself([]byte("here.example.com"), 5061, sipparse.UDP) {
+		t.Error("the name of a socket is ours at any port")
+	}
+	n.MHomed = true
+	if got := n.SendSocket(sipparse.UDP, to, nil, away); got != here {
+		t.Errorf("mhomed sends from socket %d", got.Index)
+	}
+	if got := n.SendSocket(sipparse.UDP, to, away, nil); got != away {
+		t.Error("mhomed is stronger than a forced socket")
+	}
+	n.Source = func(netip.Addr) netip.Addr { return netip.Addr{} }
+	if got := n.SendSocket(sipparse.UDP, to, nil, away); got != nil {
+		t.Errorf("where there is no way, mhomed sends from socket %d", got.Index)
+	}
+}
+
 // TestParseAddr reads IP literals and nothing else.
 func TestParseAddr(t *testing.T) {
 	for _, tc := range []struct{ text, want string }{
