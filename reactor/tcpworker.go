@@ -23,8 +23,9 @@ type tcpWorker struct {
 	unix      *net.UnixConn
 	unixFd    int32
 	wg        sync.WaitGroup
-	hand      *tcpHand     // the message that is being handled
-	enrolling atomic.Int32 // connections on their way into gnet: no busy waiting meanwhile, see serve
+	hand      *tcpHand      // the message that is being handled
+	ended     chan struct{} // closed when gnet's loop has ended: what is on its way into gnet then never gets there
+	enrolling atomic.Int32  // connections on their way into gnet: no busy waiting meanwhile, see serve
 
 	conns map[uint32]*tconn
 	list  []*tconn
@@ -99,7 +100,7 @@ func (w *Worker) bootTCPWorker() error {
 		u.Close()
 		return fmt.Errorf("descriptor of the socket to tcp main: %w", err)
 	}
-	w.tcp = &tcpWorker{w: w, hand: hand, unix: u, unixFd: fd, conns: map[uint32]*tconn{}, early: map[uint32][]early{}}
+	w.tcp = &tcpWorker{w: w, hand: hand, unix: u, unixFd: fd, ended: make(chan struct{}), conns: map[uint32]*tconn{}, early: map[uint32][]early{}}
 	return nil
 }
 
@@ -116,6 +117,7 @@ func (t *tcpWorker) start() {
 }
 
 func (t *tcpWorker) close() {
+	close(t.ended)
 	t.unix.Close()
 	t.wg.Wait()
 }
@@ -195,7 +197,12 @@ func (t *tcpWorker) enrol(fd int, m handMsg) error {
 		c.Close()
 		return err
 	}
-	return (<-res).Err
+	select {
+	case r := <-res:
+		return r.Err
+	case <-t.ended: // the loop has ended with the connection on its way: a successor gets it
+		return nil
+	}
 }
 
 // opened runs on the loop when gnet has the connection.
