@@ -519,3 +519,17 @@ func TestParseAddr(t *testing.T) {
 		}
 	}
 }
+
+// TestAdvertisedProto: our Via names the protocol of an advertise that has one.
+func TestAdvertisedProto(t *testing.T) {
+	p, _ := newProc(t)
+	c := p.Get()
+	defer p.Put(c)
+	s := &Socket{Proto: sipparse.TCP, Addr: netip.MustParseAddrPort("192.0.2.1:5060"), Host: []byte("192.0.2.1"), AdvHost: []byte("sip.example.com"), AdvPort: 5061}
+	for adv, want := range map[sipparse.Proto]sipparse.Proto{sipparse.ProtoNone: sipparse.TCP, sipparse.TLS: sipparse.TLS} {
+		s.AdvProto = adv
+		if v := c.Via(&Dest{Proto: sipparse.TCP, Sock: s}, nil); v.Proto != want || string(v.Host) != "sip.example.com" || v.Port != 5061 {
+			t.Errorf("advertised with protocol %q, Via is %s %s:%d", adv, v.Proto, v.Host, v.Port)
+		}
+	}
+}
