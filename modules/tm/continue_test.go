@@ -163,3 +163,19 @@ func TestCommandsByCallID(t *testing.T) {
 	p.ack()
 	p.gone()
 }
+
+// The suspension's timer ends with it: it does not end the call that was made of it.
+func TestContinuedLivesOn(t *testing.T) {
+	p := start(t, suspends)
+	p.ask("INVITE")
+	p.want("alice 100")
+	p.goOn("RELAY")
+	p.others()
+	p.answer("bob", 180)
+	p.want("alice 180")
+	p.after(20*time.Second, "")
+	p.answer("bob", 486)
+	p.want("bob ACK, alice 486")
+	p.ack()
+	p.gone()
+}
