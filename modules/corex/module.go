@@ -36,6 +36,7 @@ func (m *mod) Exports() modules.Exports {
 		}}
 	}
 	return modules.Exports{
+		Trans: []route.Trans{sockTrans()},
 		Params: []modules.Param{
 			{Name: "alias_subdomains", Type: modules.StrParam, Func: m.addSubdomain, Doc: "[proto:]domain[:port]: the domain and all below it are this server; may be repeated"},
 		},
