@@ -86,6 +86,8 @@ type Config struct {
 	TCPCRLFPing    bool
 	TCPKeepalive   bool
 	MsgMaxSize     int
+	HTTPReplies    bool
+	StatsSep       string
 	// DNS
 	RevDNS                                                 bool
 	DNSTryIPv6, DNSTryNAPTR, DNSSRVLB, DNSNAPTRIgnoreRFC   bool
@@ -171,7 +173,7 @@ func Defaults(version string) *Config {
 		ShmSize: 64,
 		Port:    5060, EnableSCTP: 2, AutoAliases: true, TOS: 16, MaxBuffer: 262144, MaxSndBuf: 262144, UDPMTUProto: 1, IPv6HexStyle: "c", McastTTL: -1,
 		TCPDelayedAck: true, TCPAcceptProtos: 92, TCPWaitData: 5000, TCPBacklog: 1024, TCPMsgReadTimeout: 20, TCPMsgDataTimeout: 20, TCPCheckTimer: -1, TCPAcceptIPLimit: 1024,
-		DNSTryIPv6: true, DNSNAPTRIgnoreRFC: true, DNSPrefUDP: 30, DNSPrefTCP: 20, DNSPrefTLS: 10, DNSPrefSCTP: 20, DNSRetrTime: -1, DNSRetrNo: -1,
+		StatsSep: "_", DNSTryIPv6: true, DNSNAPTRIgnoreRFC: true, DNSPrefUDP: 30, DNSPrefTCP: 20, DNSPrefTLS: 10, DNSPrefSCTP: 20, DNSRetrTime: -1, DNSRetrNo: -1,
 		DNSServersNo: -1, DNSSearchList: true, DNSCacheInit: true, DNSUseCache: true, DNSNegTTL: 60, DNSMaxTTL: 1<<32 - 1, DNSCacheMem: 500,
 		TCPLifetime: 120, TCPMaxConns: 2048, TCPConnTimeout: 10, TCPSendTimeout: 10, TCPRdBuf: 16384, TCPConnWQMax: 32768, TCPWQMax: 10485760,
 		TCPCRLFPing: true, TCPKeepalive: true, MsgMaxSize: 32767,

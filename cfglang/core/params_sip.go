@@ -14,6 +14,8 @@ func (c *Config) sipParams() []Param {
 		{Name: "reply_to_via", Type: Bool, Bool: &c.ReplyToVia, Doc: "local replies go to the Via's address"},
 		{Name: "onsend_route_reply", Type: Bool, Bool: &c.OnSendReply, Doc: "run onsend_route for replies too"},
 		{Name: "phone2tel", Type: Bool, Bool: &c.Phone2Tel, Doc: "a SIP URI with user=phone counts as tel"},
+		{Name: "http_reply_parse", Aliases: []string{"http_reply_hack"}, Type: Bool, Bool: &c.HTTPReplies, Doc: "a message that begins with HTTP/1.0 or HTTP/1.1 and a status is a reply; no"},
+		{Name: "stats_name_separator", Fixed: true, Type: String, Str: &c.StatsSep, Doc: "between the parts of a statistic's name, such as a table's; _"},
 		{Name: "return_mode", Type: Number, Max: 1, Int: &c.ReturnMode, Doc: "0: a route or function in an expression is 0 or 1, true when it returned more than 0; 1: it is what it returned, true unless 0"},
 		{Name: "max_while_loops", Type: Number, Int: &c.MaxWhileLoops, Runtime: "core", Doc: "turns of a while, 100; 0: any number"},
 		{Name: "max_recursive_level", Type: Number, Min: 1, Max: 100000, Int: &c.MaxRecursive, Doc: "nested blocks, 256"},

@@ -68,6 +68,7 @@ type Params struct {
 	UserAgentHeader []byte
 	SIPWarning      bool
 	ParserLenient   bool
+	HTTPReplies     bool // http_reply_parse
 	ForceRPort      bool
 	LocalRPort      bool
 	CheckVia        bool

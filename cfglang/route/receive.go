@@ -22,7 +22,7 @@ func (p *Proc) Receive(buf []byte, r Recv, keep func() (release func())) (closeC
 	c := p.Get()
 	c.Recv, c.wire, c.key = r, true, key
 	c.ID = p.NextID()
-	c.Msg.Lenient = p.Par.ParserLenient
+	c.Msg.Lenient, c.Msg.HTTPReplies = p.Par.ParserLenient, p.Par.HTTPReplies
 	if own {
 		// The script may be in the middle of something that points into the message when it suspends itself, so the message can not be moved then. A datagram's buffer can
 		// be kept, but there are few; a stream's can not. So the copy is made before, as soon as one script waits.
@@ -33,7 +33,7 @@ func (p *Proc) Receive(buf []byte, r Recv, keep func() (release func())) (closeC
 		}
 	}
 	e := c.Msg.Parse(buf)
-	if e == sipparse.OK && !c.Msg.Line.IsSIP {
+	if e == sipparse.OK && !c.Msg.Line.IsSIP && !c.Msg.Line.IsReply {
 		e = sipparse.ErrFirstLine // there are no hooks for other protocols yet
 	}
 	if e == sipparse.OK {

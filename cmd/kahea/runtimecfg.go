@@ -37,7 +37,7 @@ type runtimeText struct {
 type runtimeVar struct {
 	group, name, doc string
 	min, max         int  // both 0: any
-	from             *int // start value, final once the configuration is loaded
+	from             *core.Param // start value, final once the configuration is loaded; nil: it is declared
 	isStr            bool
 	num              int    // start value
 	text             string // the same of a declared text
@@ -60,14 +60,18 @@ func newRuntimeConfig(table []core.Param) *runtimeConfig {
 	r := &runtimeConfig{}
 	for i := range table {
 		t := &table[i]
-		if t.Runtime == "" || t.Int == nil {
+		if t.Runtime == "" || t.Str != nil {
 			continue
 		}
 		name := t.RTName
 		if name == "" {
 			name = t.Name
 		}
-		r.vars = append(r.vars, runtimeVar{group: t.Runtime, name: name, doc: t.Doc, min: t.Min, max: t.Max, from: t.Int, at: len(r.vars)})
+		lo, hi := t.Min, t.Max
+		if t.Bool != nil {
+			hi = 1
+		}
+		r.vars = append(r.vars, runtimeVar{group: t.Runtime, name: name, doc: t.Doc, min: lo, max: hi, from: t, at: len(r.vars)})
 	}
 	return r
 }
@@ -147,7 +151,7 @@ func (r *runtimeConfig) freeze() {
 	r.frozen = true
 	for i := range r.vars {
 		if v := &r.vars[i]; v.from != nil {
-			v.num = *v.from
+			v.num = coreValue(v.from).Int
 		}
 	}
 }
@@ -161,7 +165,7 @@ func (r *runtimeConfig) read() bool {
 	r.seen = n
 	for i := range r.vars {
 		if v := &r.vars[i]; v.from != nil {
-			*v.from = int(atomic.LoadInt64(&r.root.Val[v.at]))
+			setCoreValue(v.from, modules.Value{Int: int(atomic.LoadInt64(&r.root.Val[v.at])), IsInt: true})
 		}
 	}
 	return true

@@ -44,6 +44,7 @@ type mod struct {
 	domains       []*Domain
 	ruidPrefix    []byte
 	ruidSeq       uint64
+	sep           string // stats_name_separator
 }
 
 func (m *mod) Exports() modules.Exports {
@@ -114,6 +115,10 @@ func (m *mod) Register(name string) (*Domain, error) {
 
 func (m *mod) Setup(h *modules.Host) error {
 	m.h = h
+	m.sep = "_"
+	if v, ok := h.Core("stats_name_separator"); ok && v.Str != "" {
+		m.sep = v.Str
+	}
 	if m.timerProcs == 0 {
 		h.Every(time.Duration(m.timerInterval)*time.Second, m.sweep)
 	}
@@ -214,9 +219,9 @@ func (m *mod) Stats() []modules.Stat {
 		r := d.root
 		users += load(&r.Records)
 		l = append(l,
-			modules.Stat{Group: "usrloc", Name: d.name + "_contacts", Get: func() int64 { return load(&r.Contacts) }, Doc: "contacts of the table"},
-			modules.Stat{Group: "usrloc", Name: d.name + "_expires", Get: func() int64 { return load(&r.Expired) }, Doc: "contacts that expired"},
-			modules.Stat{Group: "usrloc", Name: d.name + "_users", Get: func() int64 { return load(&r.Records) }, Doc: "addresses of record of the table"})
+			modules.Stat{Group: "usrloc", Name: d.name + m.sep + "contacts", Get: func() int64 { return load(&r.Contacts) }, Doc: "contacts of the table"},
+			modules.Stat{Group: "usrloc", Name: d.name + m.sep + "expires", Get: func() int64 { return load(&r.Expired) }, Doc: "contacts that expired"},
+			modules.Stat{Group: "usrloc", Name: d.name + m.sep + "users", Get: func() int64 { return load(&r.Records) }, Doc: "addresses of record of the table"})
 	}
 	return append(l, modules.Stat{Group: "usrloc", Name: "registered_users", Get: func() int64 { return users }, Doc: "addresses of record of all tables"})
 }
