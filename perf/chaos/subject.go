@@ -225,9 +225,18 @@ func (s *subject) rpc(method string) error {
 
 // state is what has to be the same at the end.
 type state struct {
-	used  int64
-	procs int
-	fds   int // of all processes
+	used   int64
+	blocks int64 // of shared memory
+	procs  int
+	fds    int // of all processes
+}
+
+// slack is how much the same blocks may take more: the allocators do not split off what is too small for a block.
+const slack = 1024
+
+// same says that nothing has been left and nothing is missing.
+func (st state) same(base state) bool {
+	return st.blocks == base.blocks && max(st.used-base.used, base.used-st.used) <= slack && st.procs == base.procs && st.fds == base.fds
 }
 
 func (s *subject) look() (st state, err error) {
@@ -238,6 +247,18 @@ func (s *subject) look() (st state, err error) {
 	for _, n := range out {
 		if i := slices.Index(n.Names, "used"); i >= 0 {
 			st.used = n.Members[i].Int
+		}
+	}
+	if out, err = s.call("kahea.mem"); err != nil {
+		return st, err
+	}
+	for _, n := range out {
+		if i := slices.Index(n.Names, "sizes"); i >= 0 {
+			for _, class := range n.Members[i].Members {
+				if j := slices.Index(class.Names, "blocks"); j >= 0 {
+					st.blocks += class.Members[j].Int
+				}
+			}
 		}
 	}
 	procs, err := s.processes()
@@ -296,8 +317,8 @@ func (s *subject) same(base state, within time.Duration) error {
 		if now, err = s.look(); err != nil {
 			return err
 		}
-		if now == base {
-			fmt.Printf("at the end as at the start: %d bytes of shared memory, %d processes, %d descriptors\n", now.used, now.procs, now.fds)
+		if now.same(base) {
+			fmt.Printf("at the end as at the start: %d bytes of shared memory in %d blocks, %d processes, %d descriptors\n", now.used, now.blocks, now.procs, now.fds)
 			return nil
 		}
 	}
