@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"maps"
 	"slices"
-	"sort"
 	"strconv"
 	"strings"
 
@@ -115,14 +114,7 @@ func (k *Compiler) unknownFunc(x *syntax.Call) {
 		k.d.Add(dg)
 		return
 	}
-	names := make([]string, 0, len(k.funcs))
-	for n := range k.funcs {
-		names = append(names, n)
-	}
-	sort.Strings(names)
-	if dg.Detail = k.elsewhere(x.Name); dg.Detail == "" {
-		dg.Detail = didYouMean(k.d.Nearest(x.Name, names))
-	}
+	dg.Detail = k.hint("function", x.Name, true, func() []string { return slices.Sorted(maps.Keys(k.funcs)) })
 	if dg.Detail == "" {
 		dg.Detail = "the module that has it must be loaded above the route that uses it"
 	}

@@ -3,6 +3,7 @@ package compile
 import (
 	"errors"
 	"fmt"
+	"slices"
 
 	"kahea/cfglang/diag"
 	"kahea/cfglang/pv"
@@ -43,7 +44,9 @@ type Compiler struct {
 	funcs   map[string][]*route.Func
 	defined map[routeKey]*route.Route
 	used    map[routeKey]bool
-	dynamic bool // a route() whose name is known at run time only
+	hints   map[string]string   // what was found out about unknown names
+	matches map[string]*matcher // of the patterns so far
+	dynamic bool                // a route() whose name is known at run time only
 }
 
 type routeKey struct {
@@ -59,7 +62,7 @@ type pendingRef struct {
 
 // New makes a compiler; formats and variables of module parameters may be compiled with it before Compile.
 func New(o Options, d *diag.List) *Compiler {
-	k := &Compiler{o: o, d: d, prog: &route.Program{}, funcs: map[string][]*route.Func{}, defined: map[routeKey]*route.Route{}, used: map[routeKey]bool{}}
+	k := &Compiler{o: o, d: d, prog: &route.Program{}, funcs: map[string][]*route.Func{}, defined: map[routeKey]*route.Route{}, used: map[routeKey]bool{}, hints: map[string]string{}, matches: map[string]*matcher{}}
 	for i := range o.Funcs {
 		f := &o.Funcs[i]
 		k.funcs[f.Name] = append(k.funcs[f.Name], f)
@@ -129,13 +132,9 @@ func (k *Compiler) Compile(f *syntax.File) *route.Program {
 	for _, p := range k.pending {
 		key := routeKey{p.kind, p.ref.Name}
 		if p.ref.Route = k.defined[key]; p.ref.Route == nil {
-			var names []string
-			for d := range k.defined {
-				if d.kind == p.kind {
-					names = append(names, d.name)
-				}
-			}
-			k.d.Add(diag.Diagnostic{Pos: p.pos, Summary: fmt.Sprintf("there is no %s[%s]", blockName(p.kind), p.ref.Name), Detail: didYouMean(k.d.Nearest(p.ref.Name, names))})
+			name := blockName(p.kind)
+			detail := k.hint(name, p.ref.Name, false, func() []string { return k.routeNames(p.kind) })
+			k.d.Add(diag.Diagnostic{Pos: p.pos, Summary: fmt.Sprintf("there is no %s[%s]", name, p.ref.Name), Detail: detail})
 		}
 	}
 	if k.d.HasErrors() {
@@ -143,6 +142,17 @@ func (k *Compiler) Compile(f *syntax.File) *route.Program {
 	}
 	k.unusedRoutes(f)
 	return k.prog
+}
+
+// routeNames are the routes of a kind, sorted.
+func (k *Compiler) routeNames(kind route.Mask) (names []string) {
+	for d := range k.defined {
+		if d.kind == kind {
+			names = append(names, d.name)
+		}
+	}
+	slices.Sort(names)
+	return names
 }
 
 func kindOf(s *syntax.Route) (kind route.Mask, named bool) {
@@ -231,15 +241,26 @@ func (k *Compiler) Select(text string) (route.Getter, error) {
 // Flag is the number of a flag: a declared name.
 func (k *Compiler) Flag(name string) (int, bool) { n, ok := k.o.Flags[name]; return n, ok }
 
-// elsewhere says which module would have to be loaded.
-func (k *Compiler) elsewhere(name string) string {
-	if k.o.Elsewhere == nil {
-		return ""
+// maxHints is how many unknown names are looked into: a file that is no configuration has many.
+const maxHints = 100
+
+// hint says which module would have to be loaded for a name, or which known name is like it.
+func (k *Compiler) hint(kind, name string, loadable bool, known func() []string) string {
+	key := kind + " " + name
+	h, ok := k.hints[key]
+	if ok || len(k.hints) > maxHints {
+		return h
 	}
-	if m := k.o.Elsewhere(name); m != "" {
-		return fmt.Sprintf("module %s has it: loadmodule %q above", m, m+".so")
+	if loadable && k.o.Elsewhere != nil {
+		if m := k.o.Elsewhere(name); m != "" {
+			h = fmt.Sprintf("module %s has it: loadmodule %q above", m, m+".so")
+		}
 	}
-	return ""
+	if h == "" {
+		h = didYouMean(k.d.Nearest(name, known()))
+	}
+	k.hints[key] = h
+	return h
 }
 
 // errorAt reports err at p, with a suggestion when a name is unknown.
@@ -247,12 +268,7 @@ func (k *Compiler) errorAt(p diag.Pos, err error) {
 	dg := diag.Diagnostic{Pos: p, Summary: err.Error()}
 	var u *pv.UnknownError
 	if errors.As(err, &u) {
-		if u.What == "variable" || u.What == "transformation class" {
-			dg.Detail = k.elsewhere(u.Name)
-		}
-		if dg.Detail == "" {
-			dg.Detail = didYouMean(k.d.Nearest(u.Name, u.Known))
-		}
+		dg.Detail = k.hint(u.What, u.Name, u.What == "variable" || u.What == "transformation class", func() []string { return u.Known })
 		if u.What == "variable" && dg.Detail == "" {
 			dg.Detail = "the module that defines it must be loaded before it is used"
 		}

@@ -638,7 +638,7 @@ func equalValues(l, r valFn, neg int64) *expr {
 func (k *Compiler) match(x *syntax.Binary, l, r *expr) *expr {
 	lf := l.asStr()
 	if r.isConst && r.typ == tStr {
-		m, err := newMatcher(string(r.s))
+		m, err := k.matcher(string(r.s))
 		if err != nil {
 			k.d.Errorf(r.pos, "%v", err)
 			return nil

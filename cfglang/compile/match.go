@@ -19,6 +19,16 @@ type matcher struct {
 	from, to bool         // it begins at the start of the text, ends at its end
 }
 
+// matcher is the matcher of a pattern; one that stands in several places is made once.
+func (k *Compiler) matcher(pattern string) (m *matcher, err error) {
+	if m = k.matches[pattern]; m == nil {
+		if m, err = newMatcher(pattern); err == nil {
+			k.matches[pattern] = m
+		}
+	}
+	return m, err
+}
+
 func newMatcher(pattern string) (*matcher, error) {
 	re, err := syntax.CompilePOSIX(pattern, true, true)
 	if err != nil {

@@ -24,6 +24,8 @@ func (s Severity) String() string {
 type Source struct {
 	Name string // path as the user wrote it, "" for the command line
 	Text []byte
+
+	lines []int // offsets of the lines' beginnings; made when one is asked for
 }
 
 // Pos is a place in a source: line and column count from 1, columns count bytes. The zero Pos is unknown.
@@ -49,4 +51,13 @@ type Diagnostic struct {
 type List struct {
 	all    []Diagnostic
 	errors int
+	said   map[key]struct{}
+}
+
+// key tells diagnostics apart.
+type key struct {
+	severity        Severity
+	file            string
+	line, col       int
+	summary, detail string
 }

@@ -24,18 +24,21 @@ func (l *List) Add(d Diagnostic) {
 	} else if d.EndCol == 0 {
 		d.EndCol = d.Pos.tokenEnd()
 	}
-	if slices.ContainsFunc(l.all, d.repeats) {
+	k := key{d.Severity, "", d.Pos.Line, d.Pos.Col, d.Summary, d.Detail}
+	if d.Pos.Src != nil {
+		k.file = d.Pos.Src.Name
+	}
+	if _, again := l.said[k]; again { // a text that is read twice, or a define that is used for two things
 		return
 	}
+	if l.said == nil {
+		l.said = map[key]struct{}{}
+	}
+	l.said[k] = struct{}{}
 	if d.Severity == Error {
 		l.errors++
 	}
 	l.all = append(l.all, d)
-}
-
-// repeats says whether x says the same of the same place: a text that is read twice, or a define that is used for two things.
-func (d *Diagnostic) repeats(x Diagnostic) bool {
-	return d.Severity == x.Severity && d.Summary == x.Summary && d.Detail == x.Detail && d.Pos.String() == x.Pos.String()
 }
 
 // HasErrors says whether an error, not only warnings, was added.

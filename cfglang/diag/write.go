@@ -109,18 +109,28 @@ func (p Pos) sourceLine() (string, bool) {
 	if !p.IsValid() || len(p.Src.Text) == 0 {
 		return "", false
 	}
-	text := p.Src.Text
-	for n := 1; n < p.Line; n++ {
-		i := bytes.IndexByte(text, '\n')
-		if i < 0 {
-			return "", false
-		}
-		text = text[i+1:]
+	starts := p.Src.starts()
+	if p.Line > len(starts) {
+		return "", false
 	}
+	text := p.Src.Text[starts[p.Line-1]:]
 	if i := bytes.IndexByte(text, '\n'); i >= 0 {
 		text = text[:i]
 	}
 	return strings.TrimRight(string(text), "\r"), true
+}
+
+// starts are the offsets at which the lines begin.
+func (s *Source) starts() []int {
+	if s.lines == nil {
+		s.lines = append(s.lines, 0)
+		for i, c := range s.Text {
+			if c == '\n' {
+				s.lines = append(s.lines, i+1)
+			}
+		}
+	}
+	return s.lines
 }
 
 // word is the identifier that stands at p.

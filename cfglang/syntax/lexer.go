@@ -12,7 +12,7 @@ import (
 )
 
 const (
-	maxExpansion = 4 << 20 // bytes that defines and substs may add in one run
+	maxExpansion = 2 << 20 // bytes that defines and substs may add in one run
 	maxMacros    = 256     // defines whose texts stand in each other
 )
 
