@@ -36,7 +36,7 @@ type runtimeText struct {
 // runtimeVar is one variable: a core parameter that may change, or one that the configuration declares (group.name = value).
 type runtimeVar struct {
 	group, name, doc string
-	min, max         int  // both 0: any
+	min, max         int         // both 0: any
 	from             *core.Param // start value, final once the configuration is loaded; nil: it is declared
 	isStr            bool
 	num              int    // start value
