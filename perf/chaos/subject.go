@@ -231,6 +231,19 @@ type state struct {
 	fds    int // of all processes
 }
 
+var errNoBlocks = errors.New("kahea.mem tells of no blocks")
+
+// blocksIn sums up the members called blocks, at whatever depth the protocol has put them.
+func blocksIn(n *modules.Node) (sum int64) {
+	for i, m := range n.Members {
+		if i < len(n.Names) && n.Names[i] == "blocks" {
+			sum += m.Int
+		}
+		sum += blocksIn(m)
+	}
+	return sum
+}
+
 // slack is how much the same blocks may take more: the allocators do not split off what is too small for a block.
 const slack = 1024
 
@@ -254,12 +267,11 @@ func (s *subject) look() (st state, err error) {
 	}
 	for _, n := range out {
 		if i := slices.Index(n.Names, "sizes"); i >= 0 {
-			for _, class := range n.Members[i].Members {
-				if j := slices.Index(class.Names, "blocks"); j >= 0 {
-					st.blocks += class.Members[j].Int
-				}
-			}
+			st.blocks += blocksIn(n.Members[i])
 		}
+	}
+	if st.blocks == 0 {
+		return st, errNoBlocks
 	}
 	procs, err := s.processes()
 	if err != nil {
