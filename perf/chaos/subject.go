@@ -253,6 +253,17 @@ func (st state) same(base state) bool {
 }
 
 func (s *subject) look() (st state, err error) {
+	// descriptors first: the connection of a command is closed a moment after its answer
+	procs, err := s.processes()
+	if err != nil {
+		return st, err
+	}
+	st.procs = len(procs)
+	for pid := range procs {
+		if l, err := os.ReadDir(fmt.Sprintf("/proc/%d/fd", pid)); err == nil {
+			st.fds += len(l)
+		}
+	}
 	out, err := s.call("core.shmmem")
 	if err != nil {
 		return st, err
@@ -272,16 +283,6 @@ func (s *subject) look() (st state, err error) {
 	}
 	if st.blocks == 0 {
 		return st, errNoBlocks
-	}
-	procs, err := s.processes()
-	if err != nil {
-		return st, err
-	}
-	st.procs = len(procs)
-	for pid := range procs {
-		if l, err := os.ReadDir(fmt.Sprintf("/proc/%d/fd", pid)); err == nil {
-			st.fds += len(l)
-		}
 	}
 	return st, nil
 }
