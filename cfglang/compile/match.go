@@ -118,8 +118,7 @@ func required(x *resyntax.Regexp) (words []string, only bool) {
 		}
 		return []string{string(w)}, x.Flags&resyntax.FoldCase != 0
 	case resyntax.OpCapture, resyntax.OpPlus:
-		words, _ = required(x.Sub[0])
-		_, only = required(x.Sub[0])
+		words, only = required(x.Sub[0]) // once: groups stand in each other
 		return words, only && x.Op == resyntax.OpCapture
 	case resyntax.OpRepeat:
 		if x.Min > 0 {

@@ -2,6 +2,7 @@ package compile
 
 import (
 	"math/rand/v2"
+	"strings"
 	"testing"
 
 	"kahea/cfglang/syntax"
@@ -44,4 +45,16 @@ func containsLongS(s string) bool {
 		}
 	}
 	return false
+}
+
+// TestMatcherOfDeepGroups: what is known of a pattern is found in one walk, whatever stands in each other.
+func TestMatcherOfDeepGroups(t *testing.T) {
+	const depth = 200
+	m, err := newMatcher(strings.Repeat("(", depth) + "a+b" + strings.Repeat(")c", depth))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if text := "aab" + strings.Repeat("c", depth); !m.match([]byte(text)) || m.match([]byte(text[:len(text)-1])) {
+		t.Error("the pattern matches something else")
+	}
 }
