@@ -169,7 +169,7 @@ func (k *Compiler) arg(fn string, i int, kind byte, x syntax.Expr) (a route.Arg,
 		if !a.Const {
 			return fail("a regular expression must be constant")
 		}
-		re, err := syntax.CompilePOSIX(string(a.Text), false, true)
+		re, err := syntax.ParsePOSIX(string(a.Text), false, true)
 		if err != nil {
 			return fail("%v", err)
 		}

@@ -658,7 +658,7 @@ func (k *Compiler) match(x *syntax.Binary, l, r *expr) *expr {
 		if !ok1 || !ok2 {
 			return 0, false
 		}
-		re, err := syntax.CompilePOSIX(string(p), true, true)
+		re, err := syntax.ParsePOSIX(string(p), true, true)
 		if err != nil {
 			c.Error("regular expression %q: %v", p, err)
 			return 0, false

@@ -1,17 +1,19 @@
 package compile
 
 import (
-	"regexp"
 	resyntax "regexp/syntax"
 	"slices"
+	"sync"
 
 	"kahea/cfglang/syntax"
 )
 
 // matcher is a compiled constant pattern of =~. Most patterns of real scripts do not need the regular expression machine, which costs ten times as much: the usual list of
 // unwanted user agents is searched for word by word, a prefix of digits is compared class by class, and of the rest most texts lack a word that they must have.
+// What a pattern needs is found out when it is matched first.
 type matcher struct {
-	re       *regexp.Regexp
+	re       *syntax.Regexp
+	once     sync.Once
 	words    []string // lower case: one of them must be there; nil: nothing is known
 	first    [256]bool
 	only     bool         // the pattern is nothing but these words
@@ -30,25 +32,33 @@ func (k *Compiler) matcher(pattern string) (m *matcher, err error) {
 }
 
 func newMatcher(pattern string) (*matcher, error) {
-	re, err := syntax.CompilePOSIX(pattern, true, true)
+	re, err := syntax.ParsePOSIX(pattern, true, true)
 	if err != nil {
 		return nil, err
 	}
-	m := &matcher{re: re}
-	tree, err := resyntax.Parse(re.String(), resyntax.Perl)
+	return &matcher{re: re}, nil
+}
+
+// maxAnalysed bounds the patterns that are looked into, in steps of their machine.
+const maxAnalysed = 4096
+
+func (m *matcher) analyse() {
+	if m.re.Size() > maxAnalysed {
+		return
+	}
+	tree, err := resyntax.Parse(m.re.String(), resyntax.Perl)
 	if err != nil {
-		return m, nil // the machine takes it
+		return // the machine takes it
 	}
 	tree = tree.Simplify()
 	if m.sequence(tree) {
-		return m, nil
+		return
 	}
 	m.words, m.only = required(tree)
 	for _, w := range m.words {
 		m.first[w[0]] = true
 		m.first[upper(w[0])] = true
 	}
-	return m, nil
 }
 
 // maxClasses bounds what is compared class by class.
@@ -168,6 +178,7 @@ func lower(c byte) byte {
 }
 
 func (m *matcher) match(b []byte) bool {
+	m.once.Do(m.analyse)
 	switch {
 	case m.classes != nil:
 		return m.matchClasses(b)

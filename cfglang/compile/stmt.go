@@ -3,7 +3,6 @@ package compile
 import (
 	"bytes"
 	"fmt"
-	"regexp"
 	"strings"
 
 	"kahea/cfglang/route"
@@ -220,7 +219,7 @@ func (k *Compiler) while(s *syntax.While) route.Stmt {
 type switchCase struct {
 	num  int64
 	text []byte
-	re   *regexp.Regexp
+	re   *syntax.Regexp
 	from int // index of the first statement
 }
 
@@ -252,7 +251,7 @@ func (k *Compiler) switchStmt(s *syntax.Switch) route.Stmt {
 				strs = true
 				x.text = []byte(v.s)
 				if cs.Regex {
-					re, err := syntax.CompilePOSIX(v.s, false, true)
+					re, err := syntax.ParsePOSIX(v.s, false, true)
 					if err != nil {
 						k.d.Errorf(cs.Label.Position(), "%v", err)
 					}

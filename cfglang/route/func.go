@@ -1,6 +1,6 @@
 package route
 
-import "regexp"
+import "kahea/cfglang/syntax"
 
 // Func describes a script function of a module or of the core. One table per module lists them; compiler, checker, help and
 // documentation read it.
@@ -37,7 +37,7 @@ type Arg struct {
 	Fmt   *Format // kind s: the format of a literal with variables
 	Eval  Getter  // an expression
 	PV    *PV
-	RE    *regexp.Regexp
+	RE    *syntax.Regexp
 }
 
 // Set is for the compiler.
@@ -92,4 +92,4 @@ func (a *Args) ConstStr(i int) (string, bool) {
 func (a *Args) PV(i int) *PV { return a.args[i].PV }
 
 // RE is argument i of kind r.
-func (a *Args) RE(i int) *regexp.Regexp { return a.args[i].RE }
+func (a *Args) RE(i int) *syntax.Regexp { return a.args[i].RE }

@@ -474,6 +474,11 @@ func (l *lexer) addSubst(word, expr string, at, quoted Pos) {
 			rule, err = newSubst(re, repl, flags, l.evalVariables)
 		}
 	}
+	if err == nil {
+		if l.substSteps += rule.re.Size(); l.substSteps > maxSubstSteps {
+			err = fmt.Errorf("the expressions up to here need more than %d steps", maxSubstSteps)
+		}
+	}
 	if err != nil {
 		l.errorAt(quoted, 0, fmt.Sprintf("#!%s: %v", word, err), "")
 		return

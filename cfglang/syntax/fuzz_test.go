@@ -61,8 +61,8 @@ func FuzzPOSIX(f *testing.F) {
 		f.Add(s)
 	}
 	f.Fuzz(func(t *testing.T, s string) {
-		if re, err := CompilePOSIX(s, true, false); err == nil {
-			re.MatchString(s)
+		if re, err := ParsePOSIX(s, true, false); err == nil {
+			re.Match([]byte(s))
 		}
 	})
 }

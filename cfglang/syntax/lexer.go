@@ -24,15 +24,16 @@ type envValue struct {
 
 // lexer makes tokens. Directives, includes and defines are done on the way.
 type lexer struct {
-	o      *Options
-	d      *diag.List
-	frames []frame
-	defs   map[string]*Define
-	order  []*Define
-	substs []*substRule
-	ifs    []ifPart
-	strays []Pos // #!endif that closed nothing
-	mode   Mode
+	o                     *Options
+	d                     *diag.List
+	frames                []frame
+	defs                  map[string]*Define
+	order                 []*Define
+	substs                []*substRule
+	substSteps, substCost int // of their expressions; of what they have been used on
+	ifs                   []ifPart
+	strays                []Pos // #!endif that closed nothing
+	mode                  Mode
 
 	env     map[string]envValue // what was asked for so far
 	rec     *bytes.Buffer       // Preprocess: where the text goes

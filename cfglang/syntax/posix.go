@@ -4,19 +4,32 @@ import (
 	"errors"
 	"fmt"
 	"regexp"
+	resyntax "regexp/syntax"
 	"strconv"
 	"strings"
+	"sync"
 	"unicode/utf8"
 )
 
 // maxRegexp bounds the text of a regular expression in bytes.
 const maxRegexp = 64 << 10
 
-// CompilePOSIX compiles a POSIX extended regular expression, as glibc's regcomp reads it, to a Go one. dotnl says that "." and
+// Regexp is a regular expression that has been read, so all that can be wrong with it has been said. Its machine is made when it is asked for first: of a
+// short text it may be a thousand times as large, and a check of a configuration, or a worker that never comes there, should not pay for it.
+type Regexp struct {
+	text    string // Go's syntax
+	groups  int
+	size    int
+	longest bool
+	once    sync.Once
+	re      *regexp.Regexp
+}
+
+// ParsePOSIX reads a POSIX extended regular expression, as glibc's regcomp reads it. dotnl says that "." and
 // [^x] match a newline and that ^ and $ match only at the ends (regcomp without REG_NEWLINE, what =~ uses); without it a newline
 // splits lines (subst without the s flag). Back references and repeats above 1000 are errors that say so, as Go has none.
 // Differences: text is matched as UTF-8, not byte by byte; the match is leftmost-first unless the caller calls Longest.
-func CompilePOSIX(re string, icase, dotnl bool) (*regexp.Regexp, error) {
+func ParsePOSIX(re string, icase, dotnl bool) (*Regexp, error) {
 	if len(re) > maxRegexp {
 		return nil, fmt.Errorf("regular expression of %d bytes: limit is %d", len(re), maxRegexp)
 	}
@@ -34,11 +47,52 @@ func CompilePOSIX(re string, icase, dotnl bool) (*regexp.Regexp, error) {
 	if err := t.translate(); err != nil {
 		return nil, fmt.Errorf("regular expression %q: %w", re, err)
 	}
-	r, err := regexp.Compile(t.out.String())
+	tree, err := resyntax.Parse(t.out.String(), resyntax.Perl)
 	if err != nil {
 		return nil, fmt.Errorf("regular expression %q: %w", re, err)
 	}
-	return r, nil
+	return &Regexp{text: t.out.String(), groups: tree.MaxCap(), size: machineSize(tree)}, nil
+}
+
+// Longest makes it prefer the leftmost longest match, as POSIX does. It comes before the first use.
+func (r *Regexp) Longest() { r.longest = true }
+
+// NumSubexp is the number of groups.
+func (r *Regexp) NumSubexp() int { return r.groups }
+
+// Size is about the number of steps that the machine has, or will have.
+func (r *Regexp) Size() int { return r.size }
+
+// String is the expression in Go's syntax.
+func (r *Regexp) String() string { return r.text }
+
+// Machine is what matches.
+func (r *Regexp) Machine() *regexp.Regexp {
+	r.once.Do(func() {
+		r.re = regexp.MustCompile(r.text) // it has been parsed, so it compiles
+		if r.longest {
+			r.re.Longest()
+		}
+	})
+	return r.re
+}
+
+// Match says whether b holds a match.
+func (r *Regexp) Match(b []byte) bool { return r.Machine().Match(b) }
+
+// machineSize counts steps without making them. Parse has bounded the depth (1000) and the product.
+func machineSize(x *resyntax.Regexp) int {
+	n := 1
+	if x.Op == resyntax.OpLiteral {
+		n = len(x.Rune)
+	}
+	for _, s := range x.Sub {
+		n += machineSize(s)
+	}
+	if x.Op == resyntax.OpRepeat {
+		n *= max(1, x.Min, x.Max)
+	}
+	return n
 }
 
 type posix struct {

@@ -35,17 +35,17 @@ func TestPOSIX(t *testing.T) {
 		{"literals of Go", `^\Qa$`, false, true, []string{"Qa"}, nil},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			re, err := CompilePOSIX(c.re, c.icase, c.dotnl)
+			re, err := ParsePOSIX(c.re, c.icase, c.dotnl)
 			if err != nil {
 				t.Fatal(err)
 			}
 			for _, s := range c.match {
-				if !re.MatchString(s) {
+				if !re.Match([]byte(s)) {
 					t.Errorf("%q does not match %q (%s)", c.re, s, re)
 				}
 			}
 			for _, s := range c.not {
-				if re.MatchString(s) {
+				if re.Match([]byte(s)) {
 					t.Errorf("%q matches %q (%s)", c.re, s, re)
 				}
 			}
@@ -63,7 +63,7 @@ func TestPOSIX(t *testing.T) {
 		{`[z-a]`, "wrong way round"},
 		{`[[:foo:]]`, "invalid character class"},
 	} {
-		if _, err := CompilePOSIX(c.re, false, true); err == nil || !strings.Contains(err.Error(), c.want) {
+		if _, err := ParsePOSIX(c.re, false, true); err == nil || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("%s: error %v, want %q", c.re, err, c.want)
 		}
 	}

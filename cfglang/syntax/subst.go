@@ -3,13 +3,12 @@ package syntax
 import (
 	"errors"
 	"fmt"
-	"regexp"
 	"strings"
 )
 
 // substRule is one #!subst: sep regex sep replacement sep flags.
 type substRule struct {
-	re   *regexp.Regexp
+	re   *Regexp
 	repl []replPart
 	all  bool
 }
@@ -21,7 +20,10 @@ type replPart struct {
 
 const (
 	maxSubstResult = 1 << 20 // what one rule may make of one token, in bytes
-	maxSubstWork   = 1 << 24 // length of a rule's expression times length of a token
+	maxSubstCost   = 1 << 29 // of all words: nanoseconds, about
+	substCost      = 250     // of a rule that does not match
+	maxSubstSteps  = 1 << 18 // steps of all rules' expressions
+	maxSubstWork   = 1 << 24 // steps of a rule's expression times length of a token
 )
 
 // splitSubst takes the expression apart. A backslash before the separator gives the separator.
@@ -74,7 +76,7 @@ func newSubst(re, repl, flags string, eval func(string) (string, error)) (*subst
 		}
 	}
 	var err error
-	if r.re, err = CompilePOSIX(re, icase, dotnl); err != nil {
+	if r.re, err = ParsePOSIX(re, icase, dotnl); err != nil {
 		return nil, err
 	}
 	r.re.Longest()
@@ -117,14 +119,14 @@ func newSubst(re, repl, flags string, eval func(string) (string, error)) (*subst
 
 // apply returns s rewritten. It stops growing at maxSubstResult and says so.
 func (r *substRule) apply(s string) (string, error) {
-	if len(r.re.String())*len(s) > maxSubstWork {
-		return s, fmt.Errorf("subst with an expression of %d bytes on a word of %d bytes", len(r.re.String()), len(s))
+	if r.re.Size()*len(s) > maxSubstWork {
+		return s, fmt.Errorf("subst with an expression of %d steps on a word of %d bytes", r.re.Size(), len(s))
 	}
 	n := 1
 	if r.all {
 		n = -1
 	}
-	ms := r.re.FindAllStringSubmatchIndex(s, n)
+	ms := r.re.Machine().FindAllStringSubmatchIndex(s, n)
 	if ms == nil {
 		return s, nil
 	}

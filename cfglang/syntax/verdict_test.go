@@ -118,6 +118,14 @@ func TestBounds(t *testing.T) {
 	chain.WriteString("A0\n")
 	deep := "route { $x = " + strings.Repeat("(", 5000) + "1" + strings.Repeat(")", 5000) + "; }"
 	ifs := strings.Repeat("#!ifndef X\n", 600) + strings.Repeat("#!endif\n", 600)
+	largeSubsts, manySubsts := strings.Builder{}, strings.Builder{}
+	for i := range 1000 {
+		fmt.Fprintf(&largeSubsts, "#!subst \"/x%da{1,1000}/y/\"\n", i)
+		fmt.Fprintf(&manySubsts, "#!subst \"/x%d/y/\"\n", i)
+	}
+	for range 5000 {
+		manySubsts.WriteString("user=\"a\"\n")
+	}
 	for _, c := range []struct{ name, text, want string }{
 		{"doubling defines", doubling.String(), "add more than"},
 		{"long chain", chain.String(), "stand in each other"},
@@ -126,6 +134,8 @@ func TestBounds(t *testing.T) {
 		{"deep conditions", ifs, "more than 512 conditional parts"},
 		{"growing subst", "#!subst \"/a/" + strings.Repeat("c", 60000) + "/g\"\n#!subst \"/c/" + strings.Repeat("b", 100) + "/g\"\nuser=\"aaaaa\"\n", "subst makes more than"},
 		{"long expression on a long word", "#!subst \"/" + strings.Repeat("a", 60000) + "/b/\"\nuser=\"" + strings.Repeat("a", 60000) + "\"\n", "subst with an expression of"},
+		{"many large substs", largeSubsts.String(), "need more than 262144 steps"},
+		{"many substs on many words", manySubsts.String(), "take too long"},
 		{"many errors", strings.Repeat("route { 1; }\n", 5000), "more than 100 errors"},
 	} {
 		t.Run(c.name, func(t *testing.T) {

@@ -159,6 +159,9 @@ func (l *lexer) rawStr(f *frame) token {
 
 // substitute applies the subst rules to a string, a variable or an include path.
 func (l *lexer) substitute(s string, p Pos) string {
+	if l.gaveUp {
+		return s
+	}
 	for _, r := range l.substs {
 		out, err := r.apply(s)
 		if err != nil {
@@ -166,6 +169,11 @@ func (l *lexer) substitute(s string, p Pos) string {
 			return s
 		}
 		if len(out) > len(s) && !l.grow(len(out)-len(s), p, 0) {
+			return s
+		}
+		if l.substCost += substCost + r.re.Size()*len(s); l.substCost > maxSubstCost && !l.gaveUp {
+			l.gaveUp = true
+			l.errorAt(p, 0, "the substs above take too long on the words up to here", "nothing is replaced after this")
 			return s
 		}
 		s = out

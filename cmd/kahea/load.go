@@ -26,14 +26,17 @@ type config struct {
 	table   []core.Param
 	file    *syntax.File
 	loaded  []modules.Loaded
-	missing map[string]bool     // modules that loadmodule did not find
-	places  map[string]diag.Pos // of the loadmodule lines, by module
-	vars    *pv.Table
-	listen  []listenSpec
-	aliases []syntax.SocketID
-	flags   map[string]int
-	path    []string // mpath: where plugins are looked for
-	follows string   // parameter that was not set and takes another one's value
+	missing map[string]bool // modules that loadmodule did not find
+	// moduleExprs are the modules that modparam lines have named, as expressions; moduleSteps is their size.
+	moduleExprs map[string]*syntax.Regexp
+	moduleSteps int
+	places      map[string]diag.Pos // of the loadmodule lines, by module
+	vars        *pv.Table
+	listen      []listenSpec
+	aliases     []syntax.SocketID
+	flags       map[string]int
+	path        []string // mpath: where plugins are looked for
+	follows     string   // parameter that was not set and takes another one's value
 	// settings are the module parameters as written, by module.
 	settings map[string][]setting
 	origins  map[string]origin // by "core.NAME" or "MODULE.NAME": where the value comes from
@@ -128,7 +131,7 @@ func load(sl *sealed, d *diag.List) (*config, error) {
 	if err != nil {
 		return nil, err
 	}
-	c := &config{opts: o, par: core.Defaults(fullVersion()), vars: pv.NewTable(), flags: map[string]int{}, missing: map[string]bool{}, places: map[string]diag.Pos{}, settings: map[string][]setting{},
+	c := &config{opts: o, par: core.Defaults(fullVersion()), vars: pv.NewTable(), flags: map[string]int{}, missing: map[string]bool{}, moduleExprs: map[string]*syntax.Regexp{}, places: map[string]diag.Pos{}, settings: map[string][]setting{},
 		origins: map[string]origin{}, diag: d}
 	c.table = c.par.Params()
 	c.runtime = newRuntimeConfig(c.table)
@@ -298,6 +301,9 @@ func (c *config) declareFlags(f *syntax.Flags) {
 	}
 }
 
+// maxModuleSteps bounds the expressions for modules, whose machines a check has to make.
+const maxModuleSteps = 1 << 17
+
 // modParam sets a parameter of every module that the expression matches; each must have it.
 func (c *config) modParam(p *syntax.ModParam) {
 	if p.X {
@@ -309,15 +315,24 @@ func (c *config) modParam(p *syntax.ModParam) {
 	if c.missing[p.Module] {
 		return // loadmodule has said so
 	}
-	_, err := syntax.CompilePOSIX(p.Module, true, true) // as it is written, for the message
-	re, err2 := syntax.CompilePOSIX("^("+p.Module+")$", true, true)
-	if err = cmp.Or(err, err2); err != nil {
-		c.diag.Errorf(p.ModulePos, "modparam: %v", err)
-		return
+	re := c.moduleExprs[p.Module]
+	if re == nil {
+		_, err := syntax.ParsePOSIX(p.Module, true, true) // as it is written, for the message
+		whole, err2 := syntax.ParsePOSIX("^("+p.Module+")$", true, true)
+		if err = cmp.Or(err, err2); err == nil {
+			if c.moduleSteps += whole.Size(); c.moduleSteps > maxModuleSteps {
+				err = fmt.Errorf("the expressions up to here need more than %d steps", maxModuleSteps)
+			}
+		}
+		if err != nil {
+			c.diag.Errorf(p.ModulePos, "modparam: %v", err)
+			return
+		}
+		c.moduleExprs[p.Module], re = whole, whole
 	}
 	found := false
 	for _, l := range c.loaded {
-		if !re.MatchString(l.Name) {
+		if !re.Match([]byte(l.Name)) {
 			continue
 		}
 		found = true

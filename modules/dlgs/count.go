@@ -40,7 +40,7 @@ func operator(op string, value []byte) (func(b []byte) bool, error) {
 	case "fm":
 		return func(b []byte) bool { return fnmatch.Match(b, value) }, nil
 	case "re":
-		re, err := syntax.CompilePOSIX(string(value), true, false)
+		re, err := syntax.ParsePOSIX(string(value), true, false)
 		if err != nil {
 			return nil, fmt.Errorf("expression %q: %w", value, err)
 		}

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
-	"regexp"
 	"strconv"
 
 	"kahea/cfglang/log"
@@ -174,8 +173,8 @@ func compileRemoveIdx(_ route.Env, a *route.Args) (func(c *route.Ctx) int, error
 }
 
 // compileRE compiles as Kamailio's regcomp with EXTENDED, ICASE and NEWLINE.
-func compileRE(b []byte) (*regexp.Regexp, error) {
-	re, err := syntax.CompilePOSIX(string(b), true, false)
+func compileRE(b []byte) (*syntax.Regexp, error) {
+	re, err := syntax.ParsePOSIX(string(b), true, false)
 	if err != nil {
 		return nil, err
 	}
@@ -183,7 +182,7 @@ func compileRE(b []byte) (*regexp.Regexp, error) {
 	return re, nil
 }
 
-func removeMatching(c *route.Ctx, yes, no *regexp.Regexp) int {
+func removeMatching(c *route.Ctx, yes, no *syntax.Regexp) int {
 	rc := -1
 	for i := range c.Msg.Hdrs {
 		h := &c.Msg.Hdrs[i]
@@ -225,7 +224,7 @@ func removeExpPV(c *route.Ctx, a *route.Args) int {
 }
 
 // dynamicRE compiles an expression that a variable holds, for each use.
-func dynamicRE(c *route.Ctx, a *route.Args, i int) *regexp.Regexp {
+func dynamicRE(c *route.Ctx, a *route.Args, i int) *syntax.Regexp {
 	b, ok := a.Str(c, i)
 	if !ok {
 		return nil
@@ -303,7 +302,7 @@ func presentPV(c *route.Ctx, a *route.Args) int {
 	return truth(ok && n.first(c) != nil)
 }
 
-func presentMatching(c *route.Ctx, re *regexp.Regexp) int {
+func presentMatching(c *route.Ctx, re *syntax.Regexp) int {
 	for i := range c.Msg.Hdrs {
 		if re.Match(c.Msg.Bytes(c.Msg.Hdrs[i].Name)) {
 			return 1

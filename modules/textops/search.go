@@ -3,7 +3,6 @@ package textops
 import (
 	"bytes"
 	"errors"
-	"regexp"
 
 	"kahea/cfglang/route"
 	"kahea/cfglang/syntax"
@@ -105,7 +104,7 @@ func appendAfter(where region) compiled {
 		return func(c *route.Ctx) int {
 			text, ok := a.Str(c, 1)
 			from, to := where(c)
-			m := re.FindIndex(c.Msg.Buf[from:to])
+			m := re.Machine().FindIndex(c.Msg.Buf[from:to])
 			if !ok || m == nil {
 				return -1
 			}
@@ -127,7 +126,7 @@ func replaceIn(where region, all bool) compiled {
 
 // replaceAtOnce lets "." and [^x] match line ends.
 func replaceAtOnce(_ route.Env, a *route.Args) (func(c *route.Ctx) int, error) {
-	re, err := syntax.CompilePOSIX(string(a.At(0).Text), true, true)
+	re, err := syntax.ParsePOSIX(string(a.At(0).Text), true, true)
 	if err != nil {
 		return nil, err
 	}
@@ -135,7 +134,7 @@ func replaceAtOnce(_ route.Env, a *route.Args) (func(c *route.Ctx) int, error) {
 	return func(c *route.Ctx) int { return replace(c, a, re, bodyOf, true) }, nil
 }
 
-func replace(c *route.Ctx, a *route.Args, re *regexp.Regexp, where region, all bool) int {
+func replace(c *route.Ctx, a *route.Args, re *syntax.Regexp, where region, all bool) int {
 	text, ok := a.Str(c, 1)
 	if !ok {
 		return -1
@@ -146,7 +145,7 @@ func replace(c *route.Ctx, a *route.Args, re *regexp.Regexp, where region, all b
 	}
 	from, to := where(c)
 	rc := -1
-	for _, m := range re.FindAllIndex(c.Msg.Buf[from:to], n) {
+	for _, m := range re.Machine().FindAllIndex(c.Msg.Buf[from:to], n) {
 		if m[0] == m[1] {
 			continue
 		}

@@ -3,7 +3,6 @@ package textops
 import (
 	"errors"
 	"fmt"
-	"regexp"
 	"strings"
 
 	"kahea/cfglang/log"
@@ -14,7 +13,7 @@ import (
 
 // subst is a compiled /re/replacement/flags.
 type subst struct {
-	re   *regexp.Regexp
+	re   *syntax.Regexp
 	repl []replPart
 	all  bool
 }
@@ -55,7 +54,7 @@ func parseSubst(e route.Env, s string) (*subst, error) {
 		}
 	}
 	var err error
-	if x.re, err = syntax.CompilePOSIX(expr, icase, dotnl); err != nil {
+	if x.re, err = syntax.ParsePOSIX(expr, icase, dotnl); err != nil {
 		return nil, err
 	}
 	x.re.Longest()
@@ -134,7 +133,7 @@ func (x *subst) find(b []byte) [][]int {
 	if x.all {
 		n = -1
 	}
-	return x.re.FindAllSubmatchIndex(b, n)
+	return x.re.Machine().FindAllSubmatchIndex(b, n)
 }
 
 // text substitutes in a text; ok is false when nothing matched.
@@ -258,7 +257,7 @@ func bindSubst(e route.Env, _ string, a *route.TransArgs) (func(c *route.Ctx, v 
 			return failed
 		}
 		src := v.Text(c)
-		m := x.re.FindIndex(src)
+		m := x.re.Machine().FindIndex(src)
 		switch {
 		case len(src) == 0 || m != nil && m[0] == m[1]:
 			return failed // nothing to replace in, or nothing that is replaced, as in Kamailio

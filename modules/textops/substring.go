@@ -25,7 +25,7 @@ func compileSubstring(_ route.Env, a *route.Args) (func(c *route.Ctx) int, error
 			c.Logf(log.Err, "textops", "regex_substring: there is no subexpression %d of %d", i, n)
 			return -1
 		}
-		m := re.FindSubmatchIndex(text)
+		m := re.Machine().FindSubmatchIndex(text)
 		if m == nil || m[2*i] < 0 || m[2*i] == m[2*i+1] {
 			return -2
 		}

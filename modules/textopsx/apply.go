@@ -162,7 +162,7 @@ func removeBody(c *route.Ctx, _ *route.Args) int {
 func compileKeep(_ route.Env, a *route.Args) (func(c *route.Ctx) int, error) {
 	keep := func([]byte) bool { return false }
 	if a.N > 0 {
-		re, err := syntax.CompilePOSIX(string(a.At(0).Text), true, false)
+		re, err := syntax.ParsePOSIX(string(a.At(0).Text), true, false)
 		if err != nil {
 			return nil, err
 		}

@@ -2,7 +2,7 @@ package tm
 
 import (
 	"fmt"
-	"regexp"
+	"kahea/cfglang/syntax"
 	"strings"
 
 	"kahea/cfglang/log"
@@ -336,7 +336,7 @@ func (m *mod) tCheckStatus(c *route.Ctx, a *route.Args) int {
 	return boolRC(m.matchStatus(c, a.RE(0)))
 }
 
-func (m *mod) matchStatus(c *route.Ctx, re *regexp.Regexp) bool {
+func (m *mod) matchStatus(c *route.Ctx, re *syntax.Regexp) bool {
 	if c.Msg.Line.IsReply {
 		return re.Match(c.Msg.Bytes(c.Msg.Line.StatusText))
 	}
