@@ -2,6 +2,7 @@ package pv
 
 import (
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -254,13 +255,7 @@ func (p *parser) transform(v *route.PV, s string) error {
 	if t == nil {
 		return &UnknownError{What: "transformation class", Name: class, Known: p.t.Classes()}
 	}
-	known := false
-	for _, m := range t.Methods {
-		if m == method {
-			known = true
-		}
-	}
-	if !known {
+	if !slices.ContainsFunc(t.Methods, func(m route.TransMethod) bool { return m.Name == method }) {
 		return &UnknownError{What: "transformation", Name: class + "." + method, Known: qualified(class, t.Methods)}
 	}
 	a := route.TransArgs{Raw: raw}
@@ -348,10 +343,10 @@ func dollar(names []string) []string {
 	return out
 }
 
-func qualified(class string, methods []string) []string {
+func qualified(class string, methods []route.TransMethod) []string {
 	out := make([]string, len(methods))
 	for i, m := range methods {
-		out[i] = class + "." + m
+		out[i] = class + "." + m.Name
 	}
 	return out
 }

@@ -45,7 +45,7 @@ func table(t *testing.T) *Table {
 	if err != nil {
 		t.Fatal(err)
 	}
-	err = tb.AddTrans([]route.Trans{{Class: "s", Methods: []string{"len", "cat", "no"}, Bind: func(_ route.Env, method string, a *route.TransArgs) (func(*route.Ctx, route.Value) route.Value, error) {
+	err = tb.AddTrans([]route.Trans{{Class: "s", Methods: []route.TransMethod{{Name: "len"}, {Name: "cat"}, {Name: "no"}}, Bind: func(_ route.Env, method string, a *route.TransArgs) (func(*route.Ctx, route.Value) route.Value, error) {
 		switch method {
 		case "no":
 			return nil, errBad

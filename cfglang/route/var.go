@@ -62,13 +62,18 @@ func (x *Index) Eval(c *Ctx) (n int, all bool) {
 
 // Trans describes a class of transformations ({s.len}: class "s").
 type Trans struct {
-	Class string
-	// Methods lists the names known, for "did you mean" and documentation.
-	Methods []string
+	Class   string
+	Methods []TransMethod
 	// Bind resolves method and parameters once. The function gets the value so far and returns the next; a Null result is a failed
 	// transformation.
 	Bind func(e Env, method string, a *TransArgs) (func(c *Ctx, v Value) Value, error)
 	Doc  string
+}
+
+// TransMethod is a row of a class: a method's name in lower case, its parameters as they are written (what is optional in brackets), an
+// example of them (empty: none are needed), and what it yields.
+type TransMethod struct {
+	Name, Args, Example, Doc string
 }
 
 // TransArgs are a transformation's parameters: as written behind the method's comma, and split at commas.

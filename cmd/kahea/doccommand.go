@@ -10,12 +10,13 @@ import (
 	"kahea/cfglang/core"
 	"kahea/cfglang/diag"
 	"kahea/cfglang/route"
+	"kahea/cfglang/syntax"
 	"kahea/modules"
 )
 
 const docUsage = `usage: kahea doc NAME
 
-Prints what a parameter, function, variable, transformation, statistic, command or module is, from the tables that the server reads. NAME may be a word (t_relay, children, s.len), a
+Prints what a word of the language, a parameter, function, variable, transformation, statistic, command or module is, from the tables that the server reads. NAME may be a word (t_relay, children, s.len), a
 variable ($ru), a module's parameter (usrloc.hash_size), an RPC command (core.psx), or a module, which lists what it has.
 `
 
@@ -72,6 +73,10 @@ func (e *entry) write(w io.Writer) {
 
 // entries is everything that has a name, the core's first.
 func entries() (out []entry) {
+	for _, w := range syntax.Words() {
+		out = append(out, entry{names: append([]string{w.Name}, w.Aliases...), title: string(w.Kind) + " " + w.Name, doc: w.Doc,
+			rows: [][2]string{{"aliases", strings.Join(w.Aliases, " ")}, {"form", w.Form}, {"example", strings.ReplaceAll(w.Example, "\n", "\n             ")}}})
+	}
 	for _, p := range core.Defaults(fullVersion()).Params() {
 		out = append(out, coreParamEntry(&p))
 	}
@@ -167,12 +172,22 @@ func tableEntries(owner, module string, t modules.Exports) (out []entry) {
 	}
 	for i := range t.Trans {
 		x := &t.Trans[i]
-		out = append(out, entry{names: []string{"{" + x.Class + "}", x.Class}, title: "transformations " + x.Class + " of " + owner, doc: x.Doc,
-			rows: [][2]string{{"methods", strings.Join(x.Methods, " ")}}})
+		var names []string
 		for _, m := range x.Methods {
-			name := x.Class + "." + m
-			out = append(out, entry{names: []string{"{" + name + "}", name}, title: "transformation " + name + " of " + owner, doc: x.Doc,
-				rows: [][2]string{{"example", "$(ru{" + name + "})"}}})
+			names = append(names, m.Name)
+		}
+		out = append(out, entry{names: []string{"{" + x.Class + "}", x.Class}, title: "transformations " + x.Class + " of " + owner, doc: x.Doc,
+			rows: [][2]string{{"methods", strings.Join(names, " ")}}})
+		for _, m := range x.Methods {
+			name, form, example := x.Class+"."+m.Name, "", ""
+			if m.Args != "" {
+				form = "{" + name + "," + m.Args + "}"
+			}
+			if m.Example != "" {
+				example = "," + m.Example
+			}
+			out = append(out, entry{names: []string{"{" + name + "}", name}, title: "transformation " + name + " of " + owner, doc: m.Doc,
+				rows: [][2]string{{"form", form}, {"example", "$(var(x){" + name + example + "})"}}})
 		}
 	}
 	for i := range t.RPC {

@@ -34,7 +34,8 @@ func sockTrans() route.Trans {
 			return c.Scratch.Keep(b)
 		},
 	}
-	return route.Trans{Class: "sock", Methods: []string{"host", "port", "proto", "touri"}, Doc: "parts of a socket: [proto:]host[:port]",
+	return route.Trans{Class: "sock", Methods: []route.TransMethod{{Name: "host", Doc: "host of a socket"}, {Name: "port", Doc: "port of a socket"},
+		{Name: "proto", Doc: "transport of a socket"}, {Name: "touri", Doc: "the SIP URI of a socket"}}, Doc: "parts of a socket: [proto:]host[:port]",
 		Bind: func(_ route.Env, method string, a *route.TransArgs) (func(*route.Ctx, route.Value) route.Value, error) {
 			if strings.TrimSpace(a.Raw) != "" {
 				return nil, errNoParams

@@ -3,7 +3,6 @@ package pv
 import (
 	"errors"
 	"fmt"
-	"sort"
 	"strings"
 
 	"kahea/cfglang/route"
@@ -21,12 +20,8 @@ type binder func(a *route.TransArgs) (step, error)
 var errParams = errors.New("wrong number of parameters")
 
 // class makes a transformation class of its methods.
-func class(name, doc string, methods map[string]binder) route.Trans {
-	t := route.Trans{Class: name, Doc: doc}
-	for k := range methods {
-		t.Methods = append(t.Methods, k)
-	}
-	sort.Strings(t.Methods)
+func class(name, doc string, rows []route.TransMethod, methods map[string]binder) route.Trans {
+	t := route.Trans{Class: name, Doc: doc, Methods: rows}
 	t.Bind = func(_ route.Env, method string, a *route.TransArgs) (func(*route.Ctx, route.Value) route.Value, error) {
 		return methods[method](a)
 	}
@@ -158,14 +153,14 @@ func escaped(s string) (byte, error) {
 
 func transformations() []route.Trans {
 	return []route.Trans{
-		class("s", "strings", stringTrans()),
-		class("uri", "parts of a URI", uriTrans()),
-		class("param", "lists of parameters: a=1;b=2", paramTrans()),
-		class("nameaddr", "parts of a name-addr", nameaddrTrans()),
-		class("tobody", "parts of the body of From or To", tobodyTrans()),
-		class("line", "lines of a text", lineTrans()),
-		class("urialias", "address and transport packed as host~port~proto", aliasTrans()),
-		class("val", "values that may be null", valTrans()),
-		class("num", "digits of a number", numTrans()),
+		class("s", "strings", stringMethods, stringTrans()),
+		class("uri", "parts of a URI", uriMethods, uriTrans()),
+		class("param", "lists of parameters: a=1;b=2", paramMethods, paramTrans()),
+		class("nameaddr", "parts of a name-addr", nameaddrMethods, nameaddrTrans()),
+		class("tobody", "parts of the body of From or To", tobodyMethods, tobodyTrans()),
+		class("line", "lines of a text", lineMethods, lineTrans()),
+		class("urialias", "address and transport packed as host~port~proto", aliasMethods, aliasTrans()),
+		class("val", "values that may be null", valMethods, valTrans()),
+		class("num", "digits of a number", numMethods, numTrans()),
 	}
 }

@@ -115,7 +115,7 @@ func (m *mod) Exports() modules.Exports {
 			test("str_all_in", "ss", "all characters of the text are in the list", allIn),
 			run("search_str", "ss", any, "the expression matches a text", searchText),
 		},
-		Trans: []route.Trans{{Class: "re", Methods: []string{"subst"}, Bind: bindSubst, Doc: "regular expressions on a value"}},
+		Trans: []route.Trans{{Class: "re", Methods: []route.TransMethod{{Name: "subst", Args: "/expression/replacement/flags", Example: "/^0/+49/", Doc: "the value with what the expression matches replaced; flags i and g"}}, Bind: bindSubst, Doc: "regular expressions on a value"}},
 	}
 }
 
