@@ -43,7 +43,7 @@ var stringMethods = []route.TransMethod{
 	{Name: "prefixes.quoted", Args: "[max]", Example: "4", Doc: "all prefixes up to max characters in single quotes, separated by commas"},
 	{Name: "substr", Args: "offset,length", Example: "0,3", Doc: "length bytes from offset; a negative offset counts from the end, length 0 is the rest"},
 	{Name: "select", Args: "n,separator", Example: "0,;", Doc: "the nth item, from 0, or from the end when negative; empty when there is none. The separator is one character, or \\s \\t \\n \\r"},
-	{Name: "selectsw", Args: "n,separators", Example: "0,\\s\\t", Doc: "as select, but a run of any of the given characters separates"},
+	{Name: "selectsw", Args: "n,separators", Example: "0,\\s\\t", Doc: "as select, but a run of any of the given characters, or of white space when none are given, separates"},
 	{Name: "strip", Args: "n", Example: "1", Doc: "without the first n bytes"},
 	{Name: "striptail", Args: "n", Example: "1", Doc: "without the last n bytes"},
 	{Name: "stripto", Args: "c", Example: "@", Doc: "from the first character c on; empty without one"},
