@@ -408,11 +408,13 @@ route[TEST] {
 		rewritehostport("@BOB@");
 		if (method=="SUBSCRIBE") t_on_failure("F");
 		if (method=="PUBLISH") t_on_reply("R");
+		if (method=="REFER") t_on_branch_failure("B");
 		t_relay();
 		if (method=="INFO") route(GATE);
 	}
 }
 failure_route[F] { xlog("L_ERR", "failure\n"); route(GATE); }
+event_route[tm:branch-failure:B] { xlog("L_ERR", "branch failure\n"); route(GATE); }
 onreply_route[R] { xlog("L_ERR", "reply\n"); sleep("3600"); }
 `, "@BOB@", bob.local))
 	bob.to = s.addr
@@ -457,11 +459,14 @@ onreply_route[R] { xlog("L_ERR", "reply\n"); sleep("3600"); }
 	send("PUBLISH")
 	answer("200")
 	s.logged("reply")
+	send("REFER")
+	answer("486")
+	s.logged("branch failure")
 	send("INFO")
-	s.wantStat("core", "suspended", 5)
+	s.wantStat("core", "suspended", 6)
 	lose(s)
 	got := map[string][]byte{}
-	for range 3 {
+	for range 4 {
 		m, err := alice.next()
 		if err != nil {
 			t.Fatal(err)
@@ -473,8 +478,8 @@ onreply_route[R] { xlog("L_ERR", "reply\n"); sleep("3600"); }
 		method, _, _ = bytes.Cut(method, []byte("\r\n"))
 		got[string(method)] = m
 	}
-	if got["INVITE"] == nil || got["SUBSCRIBE"] == nil || got["PUBLISH"] == nil {
-		t.Errorf("500 to %v, want to INVITE, SUBSCRIBE and PUBLISH", got)
+	if got["INVITE"] == nil || got["SUBSCRIBE"] == nil || got["PUBLISH"] == nil || got["REFER"] == nil {
+		t.Errorf("500 to %v, want to INVITE, SUBSCRIBE, PUBLISH and REFER", got)
 	}
 	_, to, _ := bytes.Cut(got["INVITE"], []byte("\r\nTo: "))
 	to, _, _ = bytes.Cut(to, []byte("\r\n"))
@@ -493,11 +498,11 @@ onreply_route[R] { xlog("L_ERR", "reply\n"); sleep("3600"); }
 	s.wantStat("core", "suspended", 1)
 	s.open(1)
 	want("MESSAGE", "200")
-	if n := s.stat("core", "suspended_lost"); n != 5 {
-		t.Errorf("%d scripts are counted as lost, want 5", n)
+	if n := s.stat("core", "suspended_lost"); n != 6 {
+		t.Errorf("%d scripts are counted as lost, want 6", n)
 	}
-	if n := s.stat("tm", "orphans"); n != 4 {
-		t.Errorf("%d transactions are counted as orphans, want 4", n)
+	if n := s.stat("tm", "orphans"); n != 5 {
+		t.Errorf("%d transactions are counted as orphans, want 5", n)
 	}
 	s.end()
 }

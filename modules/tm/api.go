@@ -34,6 +34,8 @@ type API interface {
 	ReplyCallID(p *route.Proc, callID, cseq []byte, code int, reason []byte) bool
 	// CancelBranches cancels branches of the transaction of the reply in hand.
 	CancelBranches(c *route.Ctx, pick func(index int) bool) bool
+	// ReuseBranch makes the branch that a branch-failure route is about the destination of the request once more.
+	ReuseBranch(c *route.Ctx) bool
 	// DropTransaction ends the transaction of a request without an answer.
 	DropTransaction(c *route.Ctx, code int) bool
 	// AddHook registers what is told of transactions; in Setup.

@@ -127,6 +127,9 @@ func (m *mod) cancelFor(p *route.Proc, o shm.Off, t *cell, code uint16) {
 			line = append(m.reason[:bare], ";text=\"Call completed elsewhere\"\r\n"...)
 		}
 		m.reason = line
+		if code >= 600 && b.status < 100 && m.par.cancelMethod == 1 {
+			line = nil // its CANCEL comes with its first provisional reply, and says nothing then
+		}
 		m.cancelBranch(p, o, t, bo, b, line)
 		bo = b.next
 	}

@@ -58,7 +58,8 @@ type carriedBranch struct {
 	BFlags, OTCP              uint32
 	RUID, UserAgent, Instance []byte
 	DstURI, Path              []byte
-	Replier, Replies          uint32
+	Replier, Replies, Failing uint32
+	OnFailure                 string // name of its branch-failure route
 	Timer, CancelTimer        carriedTimer
 }
 
@@ -159,7 +160,7 @@ func (l *leaver) transaction(o shm.Off, t *cell) *carriedTransaction {
 		y := carriedBranch{
 			Sent: m.buffer(bo, b), To: b.to.carry(), Status: b.status, Flags: b.flags, Retr: b.retr, CancelRetr: b.cancelRetr, FR: b.fr, NextRetr: b.nextRetr,
 			CancelUntil: b.cancelUntil, URI: b.uri.carry(), Reply: m.bytes(b.reply, b.replyLen), Cancel: m.bytes(b.cancel, b.cancelLen), BFlags: b.bflags,
-			OTCP: b.otcp, Replier: b.replier, Replies: b.replies, Timer: l.timer(bo + shm.Off(branchOff)), CancelTimer: l.timer(bo + shm.Off(cancelOff)),
+			OTCP: b.otcp, Replier: b.replier, Replies: b.replies, Failing: b.failing, OnFailure: m.blockName(b.onFailure), Timer: l.timer(bo + shm.Off(branchOff)), CancelTimer: l.timer(bo + shm.Off(cancelOff)),
 		}
 		y.RUID, y.UserAgent, y.Instance, y.DstURI, y.Path = m.texts(b)
 		x.Branches = append(x.Branches, y)
@@ -254,7 +255,7 @@ func (m *mod) carryIn(x *carriedTransaction) (err error) {
 	copy(t.md5[:], x.MD5)
 	t.src, t.dst, t.sock, t.proto, t.conn, t.up = toAddr(x.Src), toAddr(x.Dst), x.Sock, x.Proto, x.Conn, x.Up.dest()
 	t.onFailure, t.onReply = blockID(route.InFailure, x.OnFailure), blockID(route.InOnReply, x.OnReply)
-	t.onBranch, t.onBranchFailure = blockID(route.InBranch, x.OnBranch), blockID(route.InBranchFailure, x.OnBranchFailure)
+	t.onBranch, t.onBranchFailure = blockID(route.InBranch, x.OnBranch), blockID(route.InEvent, x.OnBranchFailure)
 	t.fr, t.frInv, t.retr1, t.retr2, t.uasRetr = x.FR, x.FRInv, x.Retr1, x.Retr2, x.UASRetr
 	t.uasUntil, t.endOfLife, t.born, t.script, t.failing = x.UASUntil, x.EndOfLife, x.Born, x.Script, x.Failing
 	t.faker, t.fakes = x.Faker, x.Fakes
@@ -310,7 +311,7 @@ func (m *mod) carryBranch(o shm.Off, t *cell, y *carriedBranch) error {
 	b.cell, b.to, b.bufLen, b.index, b.status, b.flags, b.uri = o, y.To.dest(), uint32(len(y.Sent)), t.n, y.Status, y.Flags, uri
 	b.retr, b.cancelRetr, b.fr, b.nextRetr, b.cancelUntil, b.bflags, b.otcp = y.Retr, y.CancelRetr, y.FR, y.NextRetr, y.CancelUntil, y.BFlags, y.OTCP
 	b.ruidLen, b.uaLen, b.instLen, b.dstLen, b.pathLen = uint8(len(y.RUID)), uint8(len(y.UserAgent)), uint8(len(y.Instance)), uint16(len(y.DstURI)), uint16(len(y.Path))
-	b.replier, b.replies = y.Replier, y.Replies
+	b.replier, b.replies, b.failing, b.onFailure = y.Replier, y.Replies, y.Failing, blockID(route.InEvent, y.OnFailure)
 	if t.last == 0 {
 		t.first = bo
 	} else {
@@ -335,6 +336,9 @@ func (m *mod) carryTimers(o shm.Off, t *cell, x *carriedTransaction) error {
 	for i := range x.Branches {
 		b := m.branch(bo)
 		t.ref += int32(b.replies)
+		if b.failing != 0 && b.failing != t.faker {
+			t.ref++
+		}
 		err := m.carryTimer(t, bo+shm.Off(branchOff), kindBranch, x.Branches[i].Timer)
 		if err == nil {
 			err = m.carryTimer(t, bo+shm.Off(cancelOff), kindCancel, x.Branches[i].CancelTimer)

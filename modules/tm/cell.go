@@ -184,8 +184,10 @@ type branch struct {
 	dstLen      uint16
 	pathLen     uint16
 	otcp        uint32
-	replier     uint32  // process that works on replies of this branch, slot + 1 (orphan.go)
+	failing     uint32  // process whose branch-failure route works on this branch, slot + 1 (orphan.go): it has not ended yet
+	replier     uint32  // process that works on replies of this branch, slot + 1
 	replies     uint32  // how many
+	onFailure   uint64  // its branch-failure route
 	attrs       shm.Off // ruid, user agent, instance, dst uri, path, one behind the other
 }
 

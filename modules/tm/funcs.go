@@ -65,7 +65,7 @@ func (m *mod) funcs() []route.Func {
 		{Name: "t_send_reply", Args: "ss", From: rof, Run: m.tReply, Doc: "stateful reply; makes the transaction when it is missing"},
 		{Name: "t_reply_error", From: rof, Run: func(c *route.Ctx, _ *route.Args) int {
 			code, reason := c.ErrorReply("TM")
-			return m.Reply(c, code, reason)
+			return m.scriptReply(c, code, reason)
 		}, Doc: "stateful reply with the last internal error"},
 		{Name: "t_retransmit_reply", From: req, Run: func(c *route.Ctx, _ *route.Args) int {
 			t, _ := m.lookup(c)
@@ -86,6 +86,7 @@ func (m *mod) funcs() []route.Func {
 		m.armFunc("t_on_failure", armFailure, route.InFailure, rtfb, "arm a failure_route; \"0\" disarms"),
 		m.armFunc("t_on_reply", armReply, route.InOnReply, rtfb, "arm an onreply_route; \"0\" disarms"),
 		m.armFunc("t_on_branch", armBranch, route.InBranch, rf, "arm a branch_route; \"0\" disarms"),
+		m.armFunc("t_on_branch_failure", armBranchFailure, route.InEvent, rtfb, "arm event_route[tm:branch-failure:NAME] for the branches to come; \"0\" disarms"),
 		{Name: "t_is_set", Args: "S", From: route.AnyRoute, Compile: m.compileIsSet, Doc: "true if branch_route, failure_route or onreply_route is armed"},
 		{Name: "t_check_status", Args: "r", From: rof | route.InBranch, Run: m.tCheckStatus, Doc: "match the status of the current or winning reply"},
 		{Name: "t_grep_status", Args: "i", From: rtfb, Run: m.tGrepStatus, Doc: "true if a branch ended with that code"},
@@ -93,8 +94,8 @@ func (m *mod) funcs() []route.Func {
 			t, _ := m.lookup(c)
 			return boolRC(t != nil && t.flags&flagCanceled != 0)
 		}, Doc: "true if the transaction was cancelled"},
-		{Name: "t_branch_timeout", From: route.InFailure | route.InBranchFailure, Run: m.branchFlag(brTimeout), Doc: "the chosen branch ended by timer"},
-		{Name: "t_branch_replied", From: route.InFailure | route.InBranchFailure, Run: m.branchFlag(brReplied), Doc: "the chosen branch got a reply"},
+		{Name: "t_branch_timeout", From: route.InFailure | route.InEvent, Run: m.branchFlag(brTimeout), Doc: "the chosen branch ended by timer"},
+		{Name: "t_branch_replied", From: route.InFailure | route.InEvent, Run: m.branchFlag(brReplied), Doc: "the chosen branch got a reply before this one"},
 		{Name: "t_any_timeout", From: rtfb, Run: m.anyFlag(brTimeout), Doc: "a branch ended by timer"},
 		{Name: "t_any_replied", From: rtfb, Run: m.anyFlag(brReplied), Doc: "a branch got a reply"},
 		{Name: "t_is_expired", From: rtfb, Run: func(c *route.Ctx, _ *route.Args) int {
@@ -272,23 +273,36 @@ func (m *mod) tReply(c *route.Ctx, a *route.Args) int {
 	if !ok1 || !ok2 {
 		return -1
 	}
-	return m.Reply(c, int(code), reason)
+	return m.scriptReply(c, int(code), reason)
+}
+
+// scriptReply answers for a function of the script. A branch-failure route may add branches, and answers nothing itself, as in Kamailio.
+func (m *mod) scriptReply(c *route.Ctx, code int, reason []byte) int {
+	if c.Kind&route.InBranchFailure != 0 {
+		c.Logf(log.Err, "tm", "a branch-failure route can not answer: %d dropped", code)
+		return -1
+	}
+	return m.Reply(c, code, reason)
 }
 
 // armFunc is t_on_X: constant names are resolved when the script is compiled, others when it runs.
 func (m *mod) armFunc(name string, place int, kind, from route.Mask, doc string) route.Func {
+	prefix := ""
+	if kind == route.InEvent {
+		prefix = branchFailurePrefix
+	}
 	return route.Func{Name: name, Args: "s", From: from, Doc: doc, Compile: func(e route.Env, a *route.Args) (func(*route.Ctx) int, error) {
 		if text, isConst := a.ConstStr(0); isConst {
 			if text == "0" || text == "" {
 				return func(c *route.Ctx) int { return m.arming(c, place, 0) }, nil
 			}
-			ref := e.Route(kind, text)
+			ref := e.Route(kind, prefix+text)
 			return func(c *route.Ctx) int { return m.arming(c, place, ref.Route.ID) }, nil
 		}
 		return func(c *route.Ctx) int {
 			b, _ := a.Str(c, 0)
 			for _, r := range c.P.Prog.Named {
-				if r.Kind == kind && r.Name == string(b) {
+				if r.Kind == kind && len(r.Name) == len(prefix)+len(b) && r.Name[:len(prefix)] == prefix && r.Name[len(prefix):] == string(b) {
 					return m.arming(c, place, r.ID)
 				}
 			}

@@ -69,16 +69,25 @@ func (m *mod) orphaned(o shm.Off) (x orphan) {
 		}
 		x.end = true
 	}
-	if t.faker == me {
+	fakes := t.faker == me
+	if fakes {
 		x.refs += int(t.fakes)
 		t.faker, t.fakes = 0, 0
 		x.end = x.end || m.forgotten(t) // its answer was being made
 	}
 	for bo := t.first; bo != 0; bo = m.branch(bo).next {
-		if b := m.branch(bo); b.replier == me {
+		b := m.branch(bo)
+		if b.replier == me {
 			b.replier = 0
 			x.refs += int(b.replies)
 			b.replies = 0
+			x.end = x.end || m.forgotten(t)
+		}
+		if b.failing == me {
+			b.failing = 0
+			if !fakes {
+				x.refs++
+			}
 			x.end = x.end || m.forgotten(t)
 		}
 	}

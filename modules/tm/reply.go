@@ -42,7 +42,6 @@ func (m *mod) response(c *route.Ctx) bool {
 		m.a.Unlock(&t.mu)
 		return false
 	}
-	b.flags |= brReplied
 	marked := m.replying(b)
 	m.timersFor(o, t, bo, b, code)
 	if code < 200 && b.flags&(brCanceling|brCancelSent) == brCanceling {
@@ -56,11 +55,13 @@ func (m *mod) response(c *route.Ctx) bool {
 		if b.status < 200 {
 			b.status = code
 		}
+		b.flags |= brReplied
 		m.a.Unlock(&t.mu)
 		ended = true
 		return false
 	}
 	m.decide(c, o, t, bo, b, code)
+	b.flags |= brReplied // what decide has run was not to count this reply
 	ended = true
 	return false
 }
@@ -123,8 +124,8 @@ func (m *mod) decide(c *route.Ctx, o shm.Off, t *cell, bo shm.Off, b *branch, co
 	b.status = code
 	switch {
 	case code < 200:
-		// what rings after the caller has given up is no news for him
-		if (code > 100 || m.par.relay100 != 0) && t.flags&flagCanceled == 0 && t.flags&flagReplicate == 0 {
+		// what rings after the caller has given up, or after a 6xx, is no news for him
+		if (code > 100 || m.par.relay100 != 0) && t.flags&(flagCanceled|flag6xx|flagReplicate) == 0 {
 			m.relayUp(c, o, t, b, code)
 		}
 		m.a.Unlock(&t.mu)
@@ -139,6 +140,16 @@ func (m *mod) decide(c *route.Ctx, o shm.Off, t *cell, bo shm.Off, b *branch, co
 	if code >= 600 && t.flags&flagNoFail6xx == 0 {
 		t.flags |= flag6xx
 	}
+	if b.onFailure != 0 {
+		m.branchFailed(c, o, t, b)
+		return
+	}
+	m.settle(c, o, t, b)
+}
+
+// settle sends the final reply, or runs the failure route, when the branch that has just ended was the last one. mu is held, and let go.
+func (m *mod) settle(c *route.Ctx, o shm.Off, t *cell, b *branch) {
+	code := b.status
 	if t.flags&flagFailure != 0 {
 		m.keepReply(c, b)
 		m.a.Unlock(&t.mu)
@@ -175,7 +186,7 @@ func (m *mod) pick(t *cell) int {
 		if b.index < t.legFrom || b.flags&brDropped != 0 {
 			continue
 		}
-		if b.status < 200 {
+		if b.status < 200 || b.failing != 0 {
 			return -1
 		}
 		if p := priority(int(b.status)); p < prio {
@@ -190,7 +201,7 @@ func (m *mod) pending(t *cell) bool {
 	for bo := t.first; bo != 0; {
 		b := m.branch(bo)
 		bo = b.next
-		if b.index >= t.legFrom && b.flags&brDropped == 0 && b.status < 200 {
+		if b.index >= t.legFrom && b.flags&brDropped == 0 && (b.status < 200 || b.failing != 0) {
 			return true
 		}
 	}

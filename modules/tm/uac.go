@@ -259,7 +259,7 @@ func (m *mod) hangBranch(c *route.Ctx, o shm.Off, t *cell, index int, d *route.D
 	b := m.branch(bo)
 	b.cell, b.to, b.bufLen = o, toDest(d), uint32(len(buf))
 	b.flags, b.bflags, b.otcp = brUnsent, c.Main.Flags, c.Main.OTCPID
-	b.uri = ruriSpan(buf)
+	b.uri, b.onFailure = ruriSpan(buf), t.onBranchFailure
 	if d.Proto != sipparse.UDP {
 		b.flags |= brStream
 	}

@@ -44,6 +44,7 @@ func (m *mod) Exports() modules.Exports {
 			{Name: "t_cancel_branches", Args: "S", From: route.InOnReply, Compile: m.compileCancelBranches, Doc: "cancel all branches, the others, or this one"},
 			{Name: "t_cancel_callid", Args: "ssi", From: route.AnyRoute, Run: m.tCancelCallID, Doc: "cancel an INVITE by Call-ID and CSeq number; a message flag is set in its transaction"},
 			{Name: "t_reply_callid", Args: "ssis", From: route.AnyRoute, Run: m.tReplyCallID, Doc: "answer a transaction found by Call-ID and CSeq number: code, reason"},
+			{Name: "t_reuse_branch", From: route.InEvent, Run: func(c *route.Ctx, _ *route.Args) int { return truth(m.tm.ReuseBranch(c)) }, Doc: "in a branch-failure route: the destination is the failed branch's once more"},
 			{Name: "t_drop", Args: "|i", From: route.InRequest | route.InFailure, Run: m.tDrop, Doc: "end the transaction without an answer; it counts as the code, 500"},
 			{Name: "t_flush_flags", From: route.AnyRoute, Doc: "store the message flags in the transaction", Run: func(c *route.Ctx, _ *route.Args) int {
 				if m.tm.FlushFlags(c) {
@@ -114,7 +115,7 @@ func (m *mod) replyReason(c *route.Ctx) route.Value {
 	switch {
 	case c.Kind&route.AnyReply != 0:
 		return route.Str(c.Msg.Bytes(c.Msg.Line.Reason))
-	case c.Kind&(route.InFailure|route.InBranchFailure) != 0 && c.Reply != nil:
+	case c.Kind&route.InFailure != 0 && c.Reply != nil:
 		return route.Str(c.Reply.Bytes(c.Reply.Line.Reason))
 	case c.Kind&route.InFailure != 0 && c.ReplyCode == 408:
 		return route.Str([]byte("Request Timeout"))
@@ -195,9 +196,9 @@ func (m *mod) bindBranch(_ route.Env, r *route.VarRef) (route.Getter, route.Sett
 	case "uri":
 		return get(route.InOnReply, func(b *tm.BranchView) route.Value { return route.Str(b.URI) }), nil, nil
 	case "ruid":
-		return get(route.InOnReply, func(b *tm.BranchView) route.Value { return route.Str(b.RUID) }), nil, nil
+		return get(route.InOnReply|route.InBranchFailure, func(b *tm.BranchView) route.Value { return route.Str(b.RUID) }), nil, nil
 	case "flags":
-		return get(route.InOnReply|route.InFailure, func(b *tm.BranchView) route.Value { return route.Int(int64(b.Flags)) }), nil, nil
+		return get(route.InOnReply|route.InFailure|route.InBranchFailure, func(b *tm.BranchView) route.Value { return route.Int(int64(b.Flags)) }), nil, nil
 	}
 	return nil, nil, fmt.Errorf("$T_branch(%s) is not there", r.Inner)
 }
