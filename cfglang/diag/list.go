@@ -54,11 +54,11 @@ func (l *List) All() []Diagnostic {
 		Diagnostic
 		path []Pos // outermost include first
 	}
-	roots := map[*Source]int{}
+	roots := map[string]int{} // by name: a file may be read twice
 	ks := make([]keyed, len(l.all))
 	for i, d := range l.all {
 		ks[i] = keyed{d, readingPath(d.Pos)}
-		root := ks[i].path[0].Src
+		root := rootName(ks[i].path[0])
 		if _, ok := roots[root]; !ok {
 			roots[root] = len(roots)
 		}
@@ -67,7 +67,7 @@ func (l *List) All() []Diagnostic {
 		if a.Severity != b.Severity {
 			return int(a.Severity) - int(b.Severity)
 		}
-		if c := roots[a.path[0].Src] - roots[b.path[0].Src]; c != 0 {
+		if c := roots[rootName(a.path[0])] - roots[rootName(b.path[0])]; c != 0 {
 			return c
 		}
 		for i := 0; i < len(a.path) && i < len(b.path); i++ {
@@ -85,6 +85,13 @@ func (l *List) All() []Diagnostic {
 		out[i] = ks[i].Diagnostic
 	}
 	return out
+}
+
+func rootName(p Pos) string {
+	if p.Src == nil {
+		return ""
+	}
+	return p.Src.Name
 }
 
 func readingPath(p Pos) []Pos {

@@ -50,6 +50,9 @@ type lexer struct {
 	loadmod  int // 1: loadmodule was seen, its name comes next
 	evroute  int // 1: event_route, 2: event_route [
 	lastLine Pos // place of the last token, for errors at the end of the file
+
+	torn    Pos // the first string over several lines that ends right before a word, as strings do when an earlier quote is missing
+	tornEnd int // the line where it ends
 }
 
 func newLexer(o *Options, d *diag.List) *lexer {

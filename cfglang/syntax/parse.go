@@ -195,6 +195,9 @@ func (p *parser) accept(op string) bool {
 // failAt reports an error at a token and leaves the statement. What the lexer already reported is not reported again.
 func (p *parser) failAt(t *token, summary, detail string) {
 	p.errors++
+	if detail == "" && p.l.tornEnd > 0 && t.pos.Line == p.l.tornEnd && t.pos.Src == p.l.torn.Src {
+		detail = p.l.tornDetail()
+	}
 	if t.kind != tBad {
 		p.d.Add(diag.Diagnostic{Pos: t.pos, EndCol: t.end, Summary: summary, Detail: detail})
 	}

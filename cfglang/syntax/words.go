@@ -1,6 +1,7 @@
 package syntax
 
 import (
+	"fmt"
 	"strings"
 )
 
@@ -13,7 +14,7 @@ func (l *lexer) str(f *frame) token {
 	for {
 		body, end, escapes := scanQuoted(f.text, f.off+1)
 		if end < 0 {
-			l.errorAt(f.pos(), 0, "string is not closed", "")
+			l.errorAt(f.pos(), 0, "string is not closed", l.tornDetail())
 			t.kind = tBad
 			f.advance(f.eol())
 			return t
@@ -34,6 +35,9 @@ func (l *lexer) str(f *frame) token {
 		} else {
 			t.end = 0
 		}
+		if f.line != t.pos.Line && parts == 1 && f.macro == nil && l.torn.Line == 0 && f.off < len(f.text) && (isIDStart(f.text[f.off]) || f.text[f.off] == '\\') {
+			l.torn, l.tornEnd = t.pos, f.line
+		}
 		if !l.moreString() {
 			break
 		}
@@ -45,6 +49,14 @@ func (l *lexer) str(f *frame) token {
 	}
 	t.text = l.substitute(t.text, t.pos)
 	return t
+}
+
+// tornDetail names the string that may be the one without its quote.
+func (l *lexer) tornDetail() string {
+	if l.torn.Line == 0 {
+		return ""
+	}
+	return fmt.Sprintf("the string that begins at line %d ends at line %d only: is its quote missing?", l.torn.Line, l.tornEnd)
 }
 
 // moreString says whether the next thing but blanks is another double-quoted string, and moves to it.
