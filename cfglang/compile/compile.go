@@ -268,6 +268,7 @@ func (k *Compiler) errorAt(p diag.Pos, err error) {
 	dg := diag.Diagnostic{Pos: p, Summary: err.Error()}
 	var u *pv.UnknownError
 	if errors.As(err, &u) {
+		dg.Pos, dg.EndCol = p.Within(u.Name)
 		dg.Detail = k.hint(u.What, u.Name, u.What == "variable" || u.What == "transformation class", func() []string { return u.Known })
 		if u.What == "variable" && dg.Detail == "" {
 			dg.Detail = "the module that defines it must be loaded before it is used"

@@ -76,3 +76,22 @@ func TestNearest(t *testing.T) {
 		}
 	}
 }
+
+// TestWithin: the range is the name, not the whole string.
+func TestWithin(t *testing.T) {
+	src := &Source{Name: "x.cfg", Text: []byte(`xlog("hdrr $hdr(a) $hdrr(b) $(ru{s.slect,0})");` + "\n")}
+	p := Pos{Src: src, Line: 1, Col: 6}
+	for name, want := range map[string]string{"$hdrr": "$hdrr", "s.slect": "s.slect", "$ru": "ru", "$nope": "", "hd": ""} {
+		at, end := p.Within(name)
+		got := ""
+		if end > 0 {
+			got = string(src.Text[at.Col-1 : end-1])
+		}
+		if got != want {
+			t.Errorf("%s: the range is %q, want %q", name, got, want)
+		}
+	}
+	if at, end := p.Within("$hdrr"); at.Col != 20 || end != 25 {
+		t.Errorf("got columns %d to %d", at.Col, end)
+	}
+}

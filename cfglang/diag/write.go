@@ -184,6 +184,35 @@ func (p Pos) tokenEnd() int {
 	return p.Col + end
 }
 
+// Within is the range of the variable or transformation called name in the string or variable that stands at p; p and 0 when it is not
+// found there: in text that came of escapes, substitutions or defines.
+func (p Pos) Within(name string) (start Pos, endCol int) {
+	end := p.tokenEnd()
+	if p.Def != nil || end == 0 {
+		return p, 0
+	}
+	line, _ := p.sourceLine()
+	token := line[p.Col-1 : end-1]
+	bare := strings.TrimPrefix(name, "$")
+	for off := 1; bare != ""; {
+		i := strings.Index(token[off:], bare)
+		if i < 0 {
+			break
+		}
+		i += off
+		off = i + len(bare)
+		if off < len(token) && isWord(token[off]) || strings.IndexByte("$({", token[i-1]) < 0 {
+			continue
+		}
+		if bare != name && token[i-1] == '$' {
+			i--
+		}
+		p.Col += i
+		return p, p.Col + off - i
+	}
+	return p, 0
+}
+
 func isWord(c byte) bool { return c == '_' || c >= '0' && c <= '9' || c|0x20 >= 'a' && c|0x20 <= 'z' }
 
 // caret returns blanks (tabs kept, so that it lines up) and ^~~~ under the bytes [col, end) of line.
