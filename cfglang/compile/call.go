@@ -116,7 +116,7 @@ func (k *Compiler) unknownFunc(x *syntax.Call) {
 	}
 	dg.Detail = k.hint("function", x.Name, true, func() []string { return slices.Sorted(maps.Keys(k.funcs)) })
 	if dg.Detail == "" {
-		dg.Detail = "the module that has it must be loaded above the route that uses it"
+		dg.Detail = k.unknownDetail("the module that has it must be loaded above the route that uses it")
 	}
 	k.d.Add(dg)
 }

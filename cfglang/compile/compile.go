@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 
 	"kahea/cfglang/diag"
 	"kahea/cfglang/pv"
@@ -29,6 +30,8 @@ type Options struct {
 	RawReturn bool
 	// Elsewhere names a module that is not loaded and has the function, "$variable" or transformation class; "": none has it. May be nil.
 	Elsewhere func(name string) string
+	// Missing are modules that the configuration loads and that are not there: what is unknown may be theirs.
+	Missing []string
 	// NotYet names core commands that Kamailio has and kahea does not yet have: they are an error of their own kind.
 	NotYet map[string]bool
 }
@@ -263,6 +266,14 @@ func (k *Compiler) hint(kind, name string, loadable bool, known func() []string)
 	return h
 }
 
+// unknownDetail is what is said of a name that nothing is like.
+func (k *Compiler) unknownDetail(usual string) string {
+	if len(k.o.Missing) == 0 {
+		return usual
+	}
+	return "it may be of a module that is missing: " + strings.Join(k.o.Missing, ", ")
+}
+
 // errorAt reports err at p, with a suggestion when a name is unknown.
 func (k *Compiler) errorAt(p diag.Pos, err error) {
 	dg := diag.Diagnostic{Pos: p, Summary: err.Error()}
@@ -271,7 +282,7 @@ func (k *Compiler) errorAt(p diag.Pos, err error) {
 		dg.Pos, dg.EndCol = p.Within(u.Name)
 		dg.Detail = k.hint(u.What, u.Name, u.What == "variable" || u.What == "transformation class", func() []string { return u.Known })
 		if u.What == "variable" && dg.Detail == "" {
-			dg.Detail = "the module that defines it must be loaded before it is used"
+			dg.Detail = k.unknownDetail("the module that defines it must be loaded before it is used")
 		}
 	}
 	k.d.Add(dg)

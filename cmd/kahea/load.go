@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -484,7 +485,7 @@ func (c *config) compiler() *compile.Compiler {
 	}
 	return compile.New(compile.Options{
 		Vars: c.vars, Funcs: funcs, Defines: c.file.Defines, Flags: c.flags, NotYet: core.NotYetFuncs, Mode: c.file.Mode,
-		Elsewhere: c.elsewhere,
+		Elsewhere: c.elsewhere, Missing: c.notThere(),
 		Select:    (&core.Selects{Cfg: c.runtime.getter, Group: c.runtime.hasGroup}).Parse,
 		RawReturn: c.par.ReturnMode == 1,
 		Modules: func(name string) any {
@@ -496,6 +497,17 @@ func (c *config) compiler() *compile.Compiler {
 			return nil
 		},
 	}, c.diag)
+}
+
+// notThere are the modules that loadmodule asked for in vain, unless a slip of the pen explains it.
+func (c *config) notThere() (out []string) {
+	for name := range c.missing {
+		if c.diag.Nearest(name, modules.Names()) == "" {
+			out = append(out, name)
+		}
+	}
+	slices.Sort(out)
+	return out
 }
 
 // checkSockets looks at parameters of sockets that the table can not check.
