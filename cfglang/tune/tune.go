@@ -202,14 +202,27 @@ func (p *parser) header(n int) diag.Pos {
 	return diag.Pos{Src: p.src, Line: 1, Col: 1}
 }
 
+// keyOf is the place of a key of the table whose header is at header; the header when the key is not on a line of its own.
+func (p *parser) keyOf(header diag.Pos, key string) diag.Pos {
+	for n := header.Line + 1; ; n++ {
+		line := p.line(n)
+		t := strings.TrimLeft(line, " \t\"'")
+		if line == "" || strings.HasPrefix(t, "[") {
+			return header
+		}
+		if rest, ok := strings.CutPrefix(t, key); ok && strings.HasPrefix(strings.TrimLeft(rest, " \t\"'"), "=") {
+			return diag.Pos{Src: p.src, Line: n, Col: strings.Index(line, key) + 1}
+		}
+	}
+}
+
 var listenKeys = []string{"socket", "advertise", "name", "workers"}
 
 func (p *parser) listen(o *Overlay, i int, keys map[string]toml.Primitive) {
 	at := p.header(i)
 	l := Listen{Pos: at}
 	bad := func(key, format string, a ...any) {
-		dg := diag.Diagnostic{Pos: at, EndCol: at.Col + len("[[listen]]"), Summary: key + ": " + fmt.Sprintf(format, a...)}
-		p.d.Add(dg)
+		p.d.Add(diag.Diagnostic{Pos: p.keyOf(at, key), Summary: key + ": " + fmt.Sprintf(format, a...)})
 	}
 	text := func(key string) (string, bool) {
 		prim, ok := keys[key]
@@ -226,9 +239,11 @@ func (p *parser) listen(o *Overlay, i int, keys map[string]toml.Primitive) {
 	}
 	for _, key := range slices.Sorted(maps.Keys(keys)) {
 		if !slices.Contains(listenKeys, key) {
-			dg := diag.Diagnostic{Pos: at, EndCol: at.Col + len("[[listen]]"), Summary: fmt.Sprintf("unknown key %q of a listen", key)}
+			dg := diag.Diagnostic{Pos: p.keyOf(at, key), Summary: fmt.Sprintf("unknown key %q of a listen", key)}
 			if near := p.d.Nearest(key, listenKeys); near != "" {
 				dg.Detail = fmt.Sprintf("did you mean %q?", near)
+			} else {
+				dg.Detail = "a listen has: " + strings.Join(listenKeys, " ")
 			}
 			p.d.Add(dg)
 		}
