@@ -154,10 +154,29 @@ type ProcInfo struct {
 	Desc                     string
 }
 
-// Cfg reads and writes run-time configuration variables (core.md 14).
+// CfgGroup names a group of the run-time configuration, or an instance of it: group[id].
+type CfgGroup struct {
+	Name     string
+	ID       uint32
+	Instance bool
+}
+
+// Cfg reads and writes run-time configuration variables. An instance of a group has the group's values, but for those that it has its own of; only groups that the
+// configuration declares have instances. Errors say what is wrong with the value, or that something does not exist.
 type Cfg interface {
-	Get(group, name string) (v Value, ok bool)
-	Set(group, name string, v Value) error
+	// Get is false when there is no such variable, or no such instance.
+	Get(g CfgGroup, name string) (v Value, ok bool)
+	// Check is v as the variable would keep it: numbers and texts are converted. It does not ask whether the instance exists.
+	Check(g CfgGroup, name string, v Value) (Value, error)
+	// Set changes a variable at once, in all processes.
+	Set(g CfgGroup, name string, v Value) error
+	// Unset gives a variable of an instance the group's value again.
+	Unset(g CfgGroup, name string) error
+	// Reset gives all variables of a group or instance what the configuration says of them. It does nothing when there is no such group.
+	Reset(g CfgGroup) error
+	AddInstance(g CfgGroup) error // no error if it is there already
+	DelInstance(g CfgGroup) error
+	// Each walks all variables, with the groups' values.
 	Each(f func(group, name string, v Value, desc string))
 }
 

@@ -26,6 +26,8 @@ type Options struct {
 	Mode syntax.Mode
 	// Select compiles a select (@...); nil: there are none.
 	Select func(text string) (route.Getter, error)
+	// CfgGroup finds a group of the run-time configuration; nil: there is none.
+	CfgGroup func(name string) (*route.CfgGroup, error)
 	// RawReturn is return_mode=1: calls in expressions yield their code, and a condition is true unless it is 0.
 	RawReturn bool
 	// Elsewhere names a module that is not loaded and has the function, "$variable" or transformation class; "": none has it. May be nil.
@@ -239,6 +241,14 @@ func (k *Compiler) Select(text string) (route.Getter, error) {
 		return nil, fmt.Errorf("select %q: there are no selects", text)
 	}
 	return k.o.Select(text)
+}
+
+// CfgGroup is a group of the run-time configuration.
+func (k *Compiler) CfgGroup(name string) (*route.CfgGroup, error) {
+	if k.o.CfgGroup == nil {
+		return nil, fmt.Errorf("there is no group %q", name)
+	}
+	return k.o.CfgGroup(name)
 }
 
 // Flag is the number of a flag: a declared name.

@@ -91,8 +91,8 @@ func Funcs() []route.Func {
 			Doc: "make the sender's connection reachable at another port, the top Via's by default", Run: addTCPAlias},
 		{Name: "udp_mtu_try_proto", Args: "S", From: route.AnyRoute, Core: true, Doc: "protocol of this request if it is longer than udp_mtu: UDP (stay with UDP), TCP, TLS, SCTP",
 			Compile: compileMTUProto},
-		{Name: "cfg_select", Args: "Si", From: route.AnyRoute, Core: true, Doc: "select an instance of a configuration group; groups have none yet, so it fails", Compile: compileSelectGroup},
-		{Name: "cfg_reset", Args: "S", From: route.AnyRoute, Core: true, Doc: "back to the configuration group without instance", Compile: compileResetGroup},
+		{Name: "cfg_select", Args: "Si", From: route.AnyRoute, Core: true, Doc: "read the variables of an instance of a configuration group (group[id]) for the rest of the message", Compile: compileSelectGroup},
+		{Name: "cfg_reset", Args: "S", From: route.AnyRoute, Core: true, Doc: "read the group's own variables again", Compile: compileResetGroup},
 		{Name: "force_send_socket", Args: "S", From: route.AnyRoute, Core: true, Doc: "send from this listening socket ([proto:]host[:port])", Compile: compileForceSocket},
 		{Name: "log", Args: "S|S", From: route.AnyRoute, Core: true, Doc: "log (level,) text", Compile: compileLog},
 		{Name: "error", Args: "SS", From: route.AnyRoute, Core: true, Doc: "log an error", Run: func(c *route.Ctx, a *route.Args) int {
@@ -148,29 +148,6 @@ func addTCPAlias(c *route.Ctx, a *route.Args) int {
 		port = 5060
 	}
 	return done(c, "add_tcp_alias", c.P.Host.AddAlias(c.Recv.Conn, port))
-}
-
-// hasGroup says whether a configuration group exists: the select cfg_selected knows.
-func hasGroup(e route.Env, a *route.Args) (string, error) {
-	name := string(a.At(0).Text)
-	_, err := e.Select("cfg_selected." + name)
-	return name, err
-}
-
-func compileSelectGroup(e route.Env, a *route.Args) (func(c *route.Ctx) int, error) {
-	name, err := hasGroup(e, a)
-	return func(c *route.Ctx) int {
-		n, ok := a.Int(c, 1)
-		if ok {
-			c.Error("cfg_select: group instance '%s[%d]' does not exist", name, n)
-		}
-		return -1
-	}, err
-}
-
-func compileResetGroup(e route.Env, a *route.Args) (func(c *route.Ctx) int, error) {
-	_, err := hasGroup(e, a)
-	return func(*route.Ctx) int { return 1 }, err
 }
 
 func compileMTUProto(_ route.Env, a *route.Args) (func(c *route.Ctx) int, error) {

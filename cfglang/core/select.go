@@ -15,10 +15,14 @@ import (
 // with '_' for '-', a quoted text, or one of them with an index. The getter yields a string, a string without text (Str is nil:
 // the element is there but empty, which $sel prints as <null>), or Null when there is no such element.
 type Selects struct {
-	// Cfg finds a variable of the run-time configuration; nil: there is none.
-	Cfg func(group, name string) (route.Getter, error)
-	// Group says whether there is a group of that name; nil: there is none.
-	Group func(name string) bool
+	// Cfg is the run-time configuration; nil: there is none.
+	Cfg RuntimeConfig
+}
+
+// RuntimeConfig finds what scripts read of the run-time configuration.
+type RuntimeConfig interface {
+	Variable(group, name string) (route.Getter, error)
+	Group(name string) (*route.CfgGroup, error)
 }
 
 // component is one part of a select's path.
@@ -48,7 +52,7 @@ func (s *Selects) Parse(text string) (route.Getter, error) {
 		if s.Cfg == nil {
 			return nil, fmt.Errorf("select %q: there is no variable %s.%s", text, path[1].name, path[2].name)
 		}
-		return s.Cfg(path[1].name, path[2].name)
+		return s.Cfg.Variable(path[1].name, path[2].name)
 	}
 	f := selectRoots()[path[0].key()]
 	if f == nil {

@@ -210,13 +210,23 @@ func appendQ(dst []byte, q int) []byte {
 	return dst
 }
 
-// cfgSelected is the selected instance of a group: none, as groups have no instances yet.
+// cfgSelected is the number of the selected instance of a group; empty: none is selected.
 func cfgSelected(s *Selects, root component, rest []component) (element, error) {
 	if len(rest) != 1 || root.hasIdx {
 		return nil, fmt.Errorf("want cfg_selected.group")
 	}
-	if s.Group == nil || !s.Group(rest[0].name) {
+	if s.Cfg == nil {
 		return nil, fmt.Errorf("there is no group %q", rest[0].name)
 	}
-	return func(*route.Ctx) ([]byte, bool) { return []byte{}, true }, alone(rest[0], nil)
+	g, err := s.Cfg.Group(rest[0].name)
+	if err != nil {
+		return nil, err
+	}
+	return func(c *route.Ctx) ([]byte, bool) {
+		id, ok := c.Selected(g)
+		if !ok {
+			return []byte{}, true
+		}
+		return c.Scratch.Int(int64(id)), true
+	}, alone(rest[0], nil)
 }

@@ -102,6 +102,8 @@ type Ctx struct {
 	alike    *Ctx   // the next one with the same key
 	saved    *kept  // variables of the process, while the script waits
 
+	selected []selection // instances of configuration groups
+
 	uri      sipparse.URI // parsed current R-URI
 	uriText  []byte
 	uriState uint8 // 0 not parsed, 1 good, 2 bad
@@ -113,7 +115,7 @@ func (c *Ctx) reset() {
 	c.Edits.Reset()
 	c.Scratch.Reset()
 	c.AVPs.Reset()
-	c.Branches = c.Branches[:0]
+	c.Branches, c.selected = c.Branches[:0], c.selected[:0]
 	c.SBranch = Branch{Q: QUnset}
 	c.Msg.Buf = nil
 	c.Recv = Recv{}

@@ -119,6 +119,8 @@ type Env interface {
 	// Module finds a loaded module by name (nil if it is not loaded), for its API.
 	Module(name string) any
 	Define(name string) (string, bool)
+	// CfgGroup is a group of the run-time configuration.
+	CfgGroup(name string) (*CfgGroup, error)
 	// Select compiles a select (@from.uri.user); its getter yields Null for what is not there and a string without text (Str nil) for what is empty.
 	Select(text string) (Getter, error)
 }

@@ -137,7 +137,7 @@ func (s *server) rpcTCPOptions(r *modules.Request) error {
 		return 0
 	}
 	runtimeVar := func(name string, def int) int64 {
-		if v, ok := s.host.Cfg.Get("tcp", name); ok {
+		if v, ok := s.host.Cfg.Get(modules.CfgGroup{Name: "tcp"}, name); ok {
 			return int64(v.Int)
 		}
 		return int64(def)

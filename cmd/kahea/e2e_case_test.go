@@ -135,6 +135,8 @@ func (c *scenario) run(f []string) {
 		c.srv.reload(c.fill(c.section(arg(1))), f[0] == "reload")
 	case "stop":
 		c.srv.stop()
+	case "rpc":
+		c.rpc(c.section(arg(1)))
 	case "send":
 		if err := c.peer(arg(1)).send(c.message(c.section(arg(2)))); err != nil {
 			c.fail("%v", err)

@@ -177,6 +177,7 @@ func load(sl *sealed, d *diag.List) (*config, error) {
 	for _, it := range c.file.Items {
 		c.item(it)
 	}
+	c.runtime.checkInstances(c.diag)
 	if sl.TuneName != "" {
 		c.overlay(tune.Parse(sl.TuneName, sl.TuneText, d))
 	}
@@ -252,7 +253,8 @@ func (c *config) groupVar(g *syntax.GroupVar) {
 	var err error
 	switch {
 	case g.HasID:
-		err = fmt.Errorf("%s[%d].%s: instances of a group are not there yet", g.Group, g.ID, g.Name)
+		c.runtime.inst = append(c.runtime.inst, g) // the variable may be declared below
+		return
 	case g.Group == "core" || g.Group == "tcp":
 		err = fmt.Errorf("there is no variable %s.%s", g.Group, g.Name)
 		for i := range c.table {
@@ -486,7 +488,8 @@ func (c *config) compiler() *compile.Compiler {
 	return compile.New(compile.Options{
 		Vars: c.vars, Funcs: funcs, Defines: c.file.Defines, Flags: c.flags, NotYet: core.NotYetFuncs, Mode: c.file.Mode,
 		Elsewhere: c.elsewhere, Missing: c.notThere(),
-		Select:    (&core.Selects{Cfg: c.runtime.getter, Group: c.runtime.hasGroup}).Parse,
+		Select:    (&core.Selects{Cfg: c.runtime}).Parse,
+		CfgGroup:  c.runtime.Group,
 		RawReturn: c.par.ReturnMode == 1,
 		Modules: func(name string) any {
 			for _, l := range c.loaded {

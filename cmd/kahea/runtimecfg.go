@@ -26,6 +26,8 @@ type runtimeVars struct {
 	Mu      shm.Mutex
 	_       uint32
 	Text    [maxRuntimeTexts]runtimeText
+	Inst    [maxInstances]runtimeInstance
+	Own     [maxOwnValues]runtimeOwn
 }
 
 type runtimeText struct {
@@ -48,6 +50,8 @@ type runtimeVar struct {
 // shared memory once it is open. Each configuration has its own: a script that still runs under the one before reads its own variables.
 type runtimeConfig struct {
 	vars   []runtimeVar
+	inst   []*syntax.GroupVar         // group[id].name = value of the configuration, checked by instances
+	groups map[string]*route.CfgGroup // of scripts, by name
 	texts  int
 	frozen bool
 	seen   uint64 // of root.Changes
@@ -57,7 +61,7 @@ type runtimeConfig struct {
 
 // newRuntimeConfig lists the core parameters that may change.
 func newRuntimeConfig(table []core.Param) *runtimeConfig {
-	r := &runtimeConfig{}
+	r := &runtimeConfig{groups: map[string]*route.CfgGroup{}}
 	for i := range table {
 		t := &table[i]
 		if t.Runtime == "" || t.Str != nil {
@@ -71,7 +75,7 @@ func newRuntimeConfig(table []core.Param) *runtimeConfig {
 		if t.Bool != nil {
 			hi = 1
 		}
-		r.vars = append(r.vars, runtimeVar{group: t.Runtime, name: name, doc: t.Doc, min: lo, max: hi, from: t, at: len(r.vars)})
+		r.add(runtimeVar{group: t.Runtime, name: name, doc: t.Doc, min: lo, max: hi, from: t, at: len(r.vars)})
 	}
 	return r
 }
@@ -103,8 +107,16 @@ func (r *runtimeConfig) declare(g *syntax.GroupVar) error {
 	default:
 		return fmt.Errorf("variable %s.%s: want a number or a string in quotes", g.Group, g.Name)
 	}
-	r.vars = append(r.vars, v)
+	r.add(v)
 	return nil
+}
+
+// add adds a variable, and its group with the first one.
+func (r *runtimeConfig) add(v runtimeVar) {
+	if r.groups[v.group] == nil {
+		r.groups[v.group] = r.newGroup(v.group, len(r.vars))
+	}
+	r.vars = append(r.vars, v)
 }
 
 // create makes the variables' place in shared memory, filled from the configuration (main). before is the configuration that this one follows, nil at the
@@ -129,6 +141,9 @@ func (r *runtimeConfig) create(a *shm.Arena, before *runtimeConfig) (shm.Off, er
 		} else {
 			r.root.Val[v.at] = int64(val.Int)
 		}
+	}
+	if err := r.createInstances(before); err != nil {
+		return 0, err
 	}
 	return ref.Off, nil
 }
@@ -190,25 +205,19 @@ func (r *runtimeConfig) find(group, name string) int {
 	return -1
 }
 
-func (r *runtimeConfig) hasGroup(group string) bool {
-	for i := range r.vars {
-		if r.vars[i].group == group {
-			return true
-		}
-	}
-	return false
-}
-
 // lock takes the lock of the texts; one that a process left half written is what it is: lengths and bytes stay in bounds.
 func (r *runtimeConfig) lock()   { r.arena.Lock(&r.root.Mu) }
 func (r *runtimeConfig) unlock() { r.arena.Unlock(&r.root.Mu) }
 
 func (r *runtimeConfig) setText(v *runtimeVar, s string) {
 	r.lock()
-	t := &r.root.Text[v.at]
-	t.Len = uint32(copy(t.B[:], s))
+	r.root.Text[v.at].set(s)
 	r.unlock()
 }
+
+// set and get are done under the lock.
+func (t *runtimeText) set(s string) { t.Len = uint32(copy(t.B[:], s)) }
+func (t *runtimeText) get() string  { return string(t.B[:min(t.Len, maxRuntimeText)]) }
 
 // value reads variable i.
 func (r *runtimeConfig) value(i int) modules.Value {
@@ -217,33 +226,45 @@ func (r *runtimeConfig) value(i int) modules.Value {
 		return modules.Value{Int: int(atomic.LoadInt64(&r.root.Val[v.at])), IsInt: true}
 	}
 	r.lock()
-	t := &r.root.Text[v.at]
-	s := string(t.B[:min(t.Len, maxRuntimeText)])
-	r.unlock()
-	return modules.Value{Str: s}
+	defer r.unlock()
+	return modules.Value{Str: r.root.Text[v.at].get()}
 }
 
 // Get reads a variable.
-func (r *runtimeConfig) Get(group, name string) (modules.Value, bool) {
-	i := r.find(group, name)
-	if i < 0 {
+func (r *runtimeConfig) Get(g modules.CfgGroup, name string) (modules.Value, bool) {
+	i := r.find(g.Name, name)
+	switch {
+	case i < 0:
 		return modules.Value{}, false
+	case g.Instance:
+		return r.instanceValue(g, i)
 	}
 	return r.value(i), true
 }
 
-// getter is what scripts read a variable with; it does not allocate.
-func (r *runtimeConfig) getter(group, name string) (route.Getter, error) {
+// Variable is what scripts read a variable with, of the instance that the script has selected; it does not allocate.
+func (r *runtimeConfig) Variable(group, name string) (route.Getter, error) {
 	i := r.find(group, name)
 	if i < 0 {
 		return nil, fmt.Errorf("there is no variable %s.%s", group, name)
 	}
-	at := r.vars[i].at
+	at, g := r.vars[i].at, r.groups[group]
 	if !r.vars[i].isStr {
-		return func(*route.Ctx) route.Value { return route.Int(atomic.LoadInt64(&r.root.Val[at])) }, nil
+		return func(c *route.Ctx) route.Value {
+			if id, ok := c.Selected(g); ok {
+				return r.ownNumber(g.N, id, i)
+			}
+			return route.Int(atomic.LoadInt64(&r.root.Val[at]))
+		}, nil
 	}
 	return func(c *route.Ctx) route.Value {
+		at := at
 		r.lock()
+		if id, ok := c.Selected(g); ok {
+			if o := r.own(g.N, id, i); o != nil {
+				at = int(o.Text)
+			}
+		}
 		t := &r.root.Text[at]
 		b := c.Scratch.Copy(t.B[:min(t.Len, maxRuntimeText)])
 		r.unlock()
@@ -254,11 +275,12 @@ func (r *runtimeConfig) getter(group, name string) (route.Getter, error) {
 	}, nil
 }
 
-// Set changes a variable at once, in all processes; numbers and texts are converted as the variable wants them.
-func (r *runtimeConfig) Set(group, name string, v modules.Value) error {
+// Check converts numbers and texts as the variable wants them.
+func (r *runtimeConfig) Check(g modules.CfgGroup, name string, v modules.Value) (modules.Value, error) {
+	group := g.Name
 	i := r.find(group, name)
 	if i < 0 {
-		return fmt.Errorf("variable %s.%s not found", group, name)
+		return v, fmt.Errorf("variable %s.%s not found", group, name)
 	}
 	t := &r.vars[i]
 	if t.isStr {
@@ -266,27 +288,62 @@ func (r *runtimeConfig) Set(group, name string, v modules.Value) error {
 			v.Str = strconv.Itoa(v.Int)
 		}
 		if len(v.Str) > maxRuntimeText {
-			return fmt.Errorf("variable %s.%s: %d bytes are more than %d", group, name, len(v.Str), maxRuntimeText)
+			return v, fmt.Errorf("variable %s.%s: %d bytes are more than %d", group, name, len(v.Str), maxRuntimeText)
 		}
-		r.setText(t, v.Str)
-		return nil
+		return modules.Value{Str: v.Str}, nil
 	}
 	if !v.IsInt {
 		n, err := strconv.Atoi(v.Str)
 		if err != nil {
-			return fmt.Errorf("variable %s.%s is a number, got %q", group, name, v.Str)
+			return v, fmt.Errorf("variable %s.%s is a number, got %q", group, name, v.Str)
 		}
-		v.Int = n
+		v = modules.Value{Int: n, IsInt: true}
 	}
 	if (t.min != 0 || t.max != 0) && (v.Int < t.min || t.max != 0 && v.Int > t.max) {
-		return fmt.Errorf("variable %s.%s: got %d, want %d to %d", group, name, v.Int, t.min, t.max)
+		return v, fmt.Errorf("variable %s.%s: got %d, want %d to %d", group, name, v.Int, t.min, t.max)
 	}
 	if group == "tcp" && name == "max_connections" && v.Int > t.num {
-		return fmt.Errorf("variable %s.%s: the table was made for %d connections", group, name, t.num)
+		return v, fmt.Errorf("variable %s.%s: the table was made for %d connections", group, name, t.num)
+	}
+	return v, nil
+}
+
+// Set changes a variable at once, in all processes; numbers and texts are converted as the variable wants them.
+func (r *runtimeConfig) Set(g modules.CfgGroup, name string, v modules.Value) error {
+	v, err := r.Check(g, name, v)
+	if err != nil {
+		return err
+	}
+	i := r.find(g.Name, name)
+	if g.Instance {
+		return r.setOwn(g, i, v)
+	}
+	r.store(i, v)
+	return nil
+}
+
+// store keeps what Check has passed.
+func (r *runtimeConfig) store(i int, v modules.Value) {
+	t := &r.vars[i]
+	if t.isStr {
+		r.setText(t, v.Str)
+		return
 	}
 	atomic.StoreInt64(&r.root.Val[t.at], int64(v.Int))
 	if t.from != nil {
 		atomic.AddUint64(&r.root.Changes, 1)
+	}
+}
+
+// Reset gives the variables of a group what the configuration says of them.
+func (r *runtimeConfig) Reset(g modules.CfgGroup) error {
+	if g.Instance {
+		return r.resetInstance(g)
+	}
+	for i := range r.vars {
+		if r.vars[i].group == g.Name {
+			r.store(i, r.vars[i].start())
+		}
 	}
 	return nil
 }

@@ -1,6 +1,8 @@
 package main
 
 import (
+	"errors"
+	"fmt"
 	"strings"
 	"testing"
 
@@ -38,7 +40,7 @@ func TestGroupVariables(t *testing.T) {
 		t.Fatal("the log level does not follow debug")
 	}
 	get := func(group, name string) modules.Value {
-		v, ok := c.runtime.Get(group, name)
+		v, ok := c.runtime.Get(modules.CfgGroup{Name: group}, name)
 		if !ok {
 			t.Fatalf("there is no %s.%s", group, name)
 		}
@@ -66,7 +68,7 @@ func TestGroupVariables(t *testing.T) {
 			if x.variable == "mem_summary" && get("core", "mem_summary") != num(7) {
 				t.Error("core.mem_summary = 7 was not taken")
 			}
-			if err := c.runtime.Set(x.group, x.variable, x.set); (err != nil) != x.fails {
+			if err := c.runtime.Set(modules.CfgGroup{Name: x.group}, x.variable, x.set); (err != nil) != x.fails {
 				t.Errorf("Set: %v", err)
 			}
 			if v := get(x.group, x.variable); v != x.want {
@@ -85,7 +87,11 @@ func TestGroupVariableErrors(t *testing.T) {
 	for _, x := range []struct{ name, cfg, want string }{
 		{"declared twice", "g.n = 1\ng.n = 2\n", "declared twice"},
 		{"unknown core variable", "core.nosuch = 1\n", "there is no variable core.nosuch"},
-		{"instance", "g.n = 1\ng[1].n = 2\n", "instances of a group are not there yet"},
+		{"instance of an unknown variable", "g.n = 1\ng[1].x = 2\n", "g[1].x: there is no variable g.x"},
+		{"instance of an unknown group", "g[1].x = 2\n", "g[1].x: there is no variable g.x"},
+		{"instance with no number", "g.n = 1\ng[1].n = \"abc\"\n", "g[1].n: variable g.n is a number"},
+		{"instance of a core group", "core[1].max_while_loops = 2\n", "group core has no instances"},
+		{"selection of an unknown group", "request_route { cfg_select(\"g\", 1); exit; }\n", "there is no group \"g\""},
 		{"wrong type", "core.mem_summary = \"x\"\n", "want a number"},
 		{"select of an unknown variable", "loadmodule \"xlog\"\nrequest_route { if (@cfg_get.g.n == 1) exit; }\n", "there is no variable g.n"},
 	} {
@@ -109,5 +115,83 @@ func TestGroupIsKnown(t *testing.T) {
 			t.Fatal(err)
 		}
 		t.Errorf("the configuration was refused:\n%s", b.String())
+	}
+}
+
+// What commands have changed stays at a reload where the configuration says the same as before; a reset gives what it says.
+func TestGroupInstances(t *testing.T) {
+	a, err := shm.Create(4<<20, shm.QM)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer a.Close()
+	create := func(text string, before *runtimeConfig) *runtimeConfig {
+		c, d := loadText(t, text)
+		if d.HasErrors() {
+			t.Fatalf("%+v", d)
+		}
+		at, err := c.runtime.create(a, before)
+		if err != nil {
+			t.Fatal(err)
+		}
+		c.runtime.open(a, at, func(*int64) {})
+		return c.runtime
+	}
+	inst := func(id uint32) modules.CfgGroup { return modules.CfgGroup{Name: "g", ID: id, Instance: true} }
+	show := func(r *runtimeConfig) string {
+		var b strings.Builder
+		for id := range uint32(6) {
+			if n, ok := r.Get(inst(id), "n"); ok {
+				s, _ := r.Get(inst(id), "s")
+				fmt.Fprintf(&b, "%d:%d,%s ", id, n.Int, s.Str)
+			}
+		}
+		return strings.TrimSpace(b.String())
+	}
+	want := func(what string, r *runtimeConfig, want string) {
+		t.Helper()
+		if got := show(r); got != want {
+			t.Errorf("%s: got %q, want %q", what, got, want)
+		}
+	}
+	must := func(errs ...error) {
+		t.Helper()
+		if err := errors.Join(errs...); err != nil {
+			t.Fatal(err)
+		}
+	}
+	num := func(n int) modules.Value { return modules.Value{Int: n, IsInt: true} }
+	text := "g.n = 5\ng.s = \"t\"\ng[1].n = 1\ng[2].s = \"two\"\ng[2].n = 2\ng[3].n = 3\n"
+	one := create(text, nil)
+	want("start", one, "1:1,t 2:2,two 3:3,t")
+	must(one.Set(inst(1), "n", num(11)), one.Set(inst(1), "s", modules.Value{Str: "one"}), one.Unset(inst(2), "n"), one.DelInstance(inst(3)),
+		one.AddInstance(inst(4)), one.Set(inst(4), "n", num(44)))
+	want("changed", one, "1:11,one 2:5,two 4:44,t")
+	want("reloaded", create(text, one), "1:11,one 2:5,two 4:44,t")
+	want("reloaded with changes", create("g.n = 6\ng.s = \"t\"\ng[1].n = 111\ng[2].s = \"two\"\ng[2].n = 2\ng[5].n = 55\n", one), "1:111,one 2:6,two 4:44,t 5:55,t")
+	want("without the group's variable", create("g.n = 6\n", one), "4:44,")
+	must(one.Reset(inst(1)), one.Reset(inst(2)), one.Reset(inst(4)))
+	want("reset", one, "1:1,t 2:2,two 4:5,t")
+	must(one.Set(modules.CfgGroup{Name: "g"}, "n", num(9)))
+	want("the group's value", one, "1:1,t 2:2,two 4:9,t")
+	must(one.Reset(modules.CfgGroup{Name: "g"}))
+	want("the group's reset", one, "1:1,t 2:2,two 4:5,t")
+	if err := one.Reset(inst(3)); err == nil {
+		t.Error("an instance that is not there was reset")
+	}
+	for id := range uint32(maxInstances + 1) {
+		if err := one.AddInstance(inst(100 + id)); (err != nil) != (id+3 >= maxInstances) {
+			t.Errorf("instance %d more: %v", id, err)
+		}
+	}
+	var last error
+	for id := range uint32(maxInstances) {
+		if err := one.Set(inst(100+id), "s", modules.Value{Str: "x"}); err != nil {
+			last = err
+			break
+		}
+	}
+	if last == nil {
+		t.Error("more texts than there is room for")
 	}
 }

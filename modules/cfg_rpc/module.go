@@ -33,6 +33,11 @@ func (m *mod) Exports() modules.Exports {
 		{Name: "cfg.set_delayed", Doc: "Prepare the change of a variable, for cfg.commit: group, name, value", Run: m.setDelayed(either)},
 		{Name: "cfg.set_delayed_int", Doc: "Prepare the change of a variable, for cfg.commit: group, name, number", Run: m.setDelayed(number)},
 		{Name: "cfg.set_delayed_string", Doc: "Prepare the change of a variable, for cfg.commit: group, name, text", Run: m.setDelayed(text)},
+		{Name: "cfg.del", Doc: "Delete the value of a variable from a group instance now: group[id], name", Run: m.del},
+		{Name: "cfg.del_delayed", Doc: "Prepare the deletion of the value of a variable from a group instance, for cfg.commit: group[id], name", Run: m.delDelayed},
+		{Name: "cfg.reset", Doc: "Give all variables of a group what the configuration says: group", Run: m.reset},
+		{Name: "cfg.add_group_inst", Doc: "Add an instance to a group: group[id]", Run: m.addInstance},
+		{Name: "cfg.del_group_inst", Doc: "Delete an instance of a group: group[id]", Run: m.delInstance},
 		{Name: "cfg.commit", Doc: "Make the prepared changes", Run: m.commit},
 		{Name: "cfg.rollback", Doc: "Drop the prepared changes", Run: m.rollback},
 		{Name: "cfg.diff", Doc: "List the prepared changes", Run: m.diff},
@@ -58,25 +63,29 @@ var (
 	errGet  = &modules.Fault{Code: 400, Text: "Failed to get the variable"}
 	errSet  = &modules.Fault{Code: 400, Text: "Failed to set the variable"}
 	errHelp = &modules.Fault{Code: 400, Text: "Failed to get the variable description"}
+	errDel  = &modules.Fault{Code: 400, Text: "Failed to delete the value"}
 	errArgs = &modules.Fault{Code: 500, Text: "Failed to get the parameters"}
 	// errUnreadable is for a module's parameter that is fixed once the server runs.
 	errUnreadable = &modules.Fault{Code: 400, Text: "Variable exists, but it is not readable via RPC interface"}
 )
 
 func (m *mod) get(r *modules.Request) error {
-	group, err := r.Str()
+	word, err := r.Str()
 	if err != nil {
 		return errArgs
+	}
+	group, err := parseGroup(word)
+	if err != nil {
+		return err
 	}
 	if !r.More() {
 		n := &modules.Node{Kind: modules.KindStruct}
 		m.h.Cfg.Each(func(g, name string, v modules.Value, _ string) {
-			switch {
-			case g != group:
-			case v.IsInt:
-				n.AddInt(name, int64(v.Int))
-			default:
-				n.AddStr(name, v.Str)
+			if g != group.Name {
+				return
+			}
+			if v, ok := m.h.Cfg.Get(group, name); ok {
+				add(n, name, v)
 			}
 		})
 		if len(n.Members) == 0 {
@@ -91,7 +100,7 @@ func (m *mod) get(r *modules.Request) error {
 	}
 	v, ok := m.h.Cfg.Get(group, name)
 	switch {
-	case !ok && m.isParam(group, name):
+	case !ok && m.isParam(group.Name, name):
 		return errUnreadable
 	case !ok:
 		return errGet
@@ -162,8 +171,12 @@ func (m *mod) help(r *modules.Request) error {
 }
 
 // change reads group, name and what to set; read reads the value.
-func change(r *modules.Request, read func(r *modules.Request) (modules.Value, error)) (group, name string, v modules.Value, err error) {
-	if group, err = r.Str(); err != nil {
+func change(r *modules.Request, read func(r *modules.Request) (modules.Value, error)) (group modules.CfgGroup, name string, v modules.Value, err error) {
+	word, err := r.Str()
+	if err != nil {
+		return
+	}
+	if group, err = parseGroup(word); err != nil {
 		return
 	}
 	if name, err = r.Str(); err != nil {

@@ -76,19 +76,6 @@ func splitCfg(s string) (group, name string, err error) {
 	return group, name, nil
 }
 
-func (m *mod) cfgGetter(group, name string) route.Getter {
-	return func(c *route.Ctx) route.Value {
-		v, ok := m.h.Cfg.Get(group, name)
-		switch {
-		case !ok:
-			return route.Null
-		case v.IsInt:
-			return route.Int(int64(v.Int))
-		}
-		return route.Str(c.Scratch.CopyString(v.Str))
-	}
-}
-
 func bindSel(e route.Env, r *route.VarRef) (route.Getter, route.Setter, error) {
 	f, err := e.Select(r.Inner)
 	if err != nil {
@@ -103,19 +90,23 @@ func bindSel(e route.Env, r *route.VarRef) (route.Getter, route.Setter, error) {
 	}, nil, nil
 }
 
-func (m *mod) bindCfg(_ route.Env, r *route.VarRef) (route.Getter, route.Setter, error) {
+func (m *mod) bindCfg(e route.Env, r *route.VarRef) (route.Getter, route.Setter, error) {
 	group, name, err := splitCfg(r.Inner)
 	if err != nil {
 		return nil, nil, err
 	}
-	return m.cfgGetter(group, name), func(c *route.Ctx, v route.Value) error {
+	get, err := e.Select("cfg_get." + r.Inner)
+	if err != nil {
+		get = func(*route.Ctx) route.Value { return route.Null } // no error in Kamailio either
+	}
+	return get, func(c *route.Ctx, v route.Value) error {
 		switch {
 		case v.IsNull():
 			return errNull
 		case v.IsInt():
-			return m.h.Cfg.Set(group, name, modules.Value{Int: int(v.Int), IsInt: true})
+			return m.h.Cfg.Set(modules.CfgGroup{Name: group}, name, modules.Value{Int: int(v.Int), IsInt: true})
 		}
-		return m.h.Cfg.Set(group, name, modules.Value{Str: string(v.Text(c))})
+		return m.h.Cfg.Set(modules.CfgGroup{Name: group}, name, modules.Value{Str: string(v.Text(c))})
 	}, nil
 }
 

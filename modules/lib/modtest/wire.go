@@ -80,11 +80,18 @@ func (heap) Release([]byte)     {}
 // noCfg is a run-time configuration without variables.
 type noCfg struct{}
 
-func (noCfg) Get(_, _ string) (modules.Value, bool) { return modules.Value{}, false }
-func (noCfg) Set(group, name string, _ modules.Value) error {
-	return fmt.Errorf("there is no variable %s.%s", group, name)
-}
+var errNoCfg = errors.New("there is no run-time configuration")
+
+func (noCfg) Get(modules.CfgGroup, string) (modules.Value, bool)          { return modules.Value{}, false }
+func (noCfg) Set(modules.CfgGroup, string, modules.Value) error           { return errNoCfg }
+func (noCfg) Unset(modules.CfgGroup, string) error                        { return errNoCfg }
+func (noCfg) Reset(modules.CfgGroup) error                                { return nil }
+func (noCfg) AddInstance(modules.CfgGroup) error                          { return errNoCfg }
+func (noCfg) DelInstance(modules.CfgGroup) error                          { return errNoCfg }
 func (noCfg) Each(func(group, name string, v modules.Value, desc string)) {}
+func (noCfg) Check(_ modules.CfgGroup, _ string, v modules.Value) (modules.Value, error) {
+	return v, errNoCfg
+}
 
 func (l *loader) coreParam(name string) (modules.Value, bool) {
 	for i := range l.table {
