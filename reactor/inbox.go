@@ -245,6 +245,18 @@ func (w *Worker) SendTCP(conn uint32, sock int, dst netip.AddrPort, b []byte, fl
 	return nil
 }
 
+// HasConn says whether a connection is there: being opened or open. Any loop.
+func (w *Worker) HasConn(id uint32) bool {
+	t := w.sh.conns
+	if t == nil {
+		return false
+	}
+	t.lock()
+	defer t.unlock()
+	row := t.byID(id)
+	return row >= 0 && t.rows[row].State != ConnBad
+}
+
 // CloseConn asks the owner to close a connection (tcp_close_connection). Any loop.
 func (w *Worker) CloseConn(id uint32) error {
 	t := w.sh.conns

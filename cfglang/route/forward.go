@@ -360,6 +360,9 @@ func parseConnID(b []byte) uint32 {
 // forced, else the sent-by port; on streams the same connection.
 func (c *Ctx) ReplyDest() (d Dest, ok bool) {
 	d = Dest{Proto: c.Recv.Proto, Addr: c.Recv.Src, Sock: c.Recv.Sock, Conn: c.Recv.Conn, Flags: c.RplFlags}
+	if d.Sock == nil {
+		return d, false // nobody has sent it
+	}
 	if d.Proto != sipparse.UDP {
 		return d, true
 	}

@@ -56,6 +56,8 @@ type Host interface {
 	AddAlias(conn uint32, port uint16) error
 	// CloseConn closes a TCP connection when what was sent over it so far is written.
 	CloseConn(conn uint32) error
+	// HasConn says whether a TCP connection is there.
+	HasConn(conn uint32) bool
 	// Now is the time of the current wake-up, unix nanoseconds.
 	Now() int64
 	// Ticks is the timer clock: 1/16 s, the same in all processes.

@@ -1,6 +1,8 @@
 package route
 
 import (
+	"net/netip"
+
 	"kahea/cfglang/log"
 	"kahea/sipparse"
 )
@@ -216,6 +218,26 @@ func (p *Proc) RunFaked(prepare func(c *Ctx), body func(c *Ctx)) {
 	c := p.Get()
 	prepare(c)
 	p.Runner.Run(c, body, p.done)
+}
+
+// faked is the message that event routes see when there is none of the wire: Kamailio's.
+const faked = "OPTIONS sip:you@kamailio.org SIP/2.0\r\nVia: SIP/2.0/UDP 127.0.0.1\r\nFrom: <sip:you@kamailio.org>;tag=123\r\nTo: <sip:you@kamailio.org>\r\nCall-ID: 123\r\n" +
+	"CSeq: 1 OPTIONS\r\nContent-Length: 0\r\n\r\n"
+
+// RunEvent runs an event route that no message of the wire has brought about; done, if it is not nil, is told how it ended, on the loop.
+func (p *Proc) RunEvent(r *Route, done func(flow Flow)) {
+	p.RunFaked(func(c *Ctx) {
+		c.Faked = true
+		c.ID = p.NextID()
+		c.Msg.Lenient, c.Msg.HTTPReplies = p.Par.ParserLenient, p.Par.HTTPReplies
+		c.Msg.Parse(c.Scratch.CopyString(faked)) // it can be parsed; without memory it is no message, and tests of it fail
+		c.Recv = Recv{Src: netip.AddrPortFrom(netip.AddrFrom4([4]byte{127, 0, 0, 1}), 5060), Proto: sipparse.UDP, Time: p.Host.Now()}
+	}, func(c *Ctx) {
+		_, flow := c.RunTop(r, InEvent)
+		if done != nil {
+			done(flow)
+		}
+	})
 }
 
 // nameVia looks up whether the host of the topmost Via is a name that the sender's address has, and then no received parameter is added (rev_dns). It is done

@@ -18,6 +18,7 @@ type loop struct{ waiting []func() }
 func (l *loop) Buffer() []byte          { return nil }
 func (l *loop) Send(Dest, []byte) error { return nil }
 func (l *loop) CloseConn(uint32) error  { return nil }
+func (l *loop) HasConn(uint32) bool     { return false }
 
 func (l *loop) AddAlias(uint32, uint16) error { return nil }
 func (l *loop) Now() int64                    { return 0 }

@@ -39,6 +39,7 @@ func (b *bench) Send(_ route.Dest, m []byte) error {
 
 func (b *bench) Await(wait, done func()) { wait(); done() }
 func (b *bench) CloseConn(uint32) error  { return nil }
+func (b *bench) HasConn(uint32) bool     { return false }
 
 func (b *bench) AddAlias(uint32, uint16) error { return nil }
 func (b *bench) Now() int64                    { return b.now }

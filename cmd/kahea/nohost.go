@@ -17,6 +17,7 @@ func (noHost) Buffer() []byte                { return make([]byte, 0, 65535) }
 func (noHost) Send(route.Dest, []byte) error { return errMain }
 func (noHost) Await(func(), func())          {}
 func (noHost) CloseConn(uint32) error        { return errMain }
+func (noHost) HasConn(uint32) bool           { return false }
 
 func (noHost) AddAlias(uint32, uint16) error { return errMain }
 func (noHost) Now() int64                    { return time.Now().UnixNano() }

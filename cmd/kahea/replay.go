@@ -292,6 +292,8 @@ func (r *replay) HasName(addr netip.Addr, host string) bool {
 
 func (r *replay) CloseConn(uint32) error { return nil }
 
+func (r *replay) HasConn(uint32) bool { return false }
+
 func (r *replay) AddAlias(uint32, uint16) error { return nil }
 func (r *replay) Now() int64                    { return time.Now().UnixNano() }
 func (r *replay) Ticks() uint64                 { return uint64(time.Since(r.started) / (time.Second / 16)) }

@@ -43,8 +43,8 @@ func (s *server) workerOneInit() error {
 		return nil
 	}
 	var err error
-	s.proc.RunFaked(func(c *route.Ctx) { c.Faked = true }, func(c *route.Ctx) {
-		if _, flow := c.RunTop(r, route.InEvent); flow&route.FlowDrop != 0 {
+	s.proc.RunEvent(r, func(flow route.Flow) {
+		if flow&route.FlowDrop != 0 {
 			err = errWorkerOne
 		}
 	})

@@ -105,6 +105,7 @@ func (h *wire) Send(d route.Dest, b []byte) error {
 func (h *wire) Await(wait, done func())                 { h.w.Await(wait, done) }
 func (h *wire) AddAlias(conn uint32, port uint16) error { return h.w.AddAlias(conn, port) }
 func (h *wire) CloseConn(conn uint32) error             { return h.w.CloseConn(conn) }
+func (h *wire) HasConn(conn uint32) bool                { return h.w.HasConn(conn) }
 func (h *wire) Now() int64                              { return h.w.Now() }
 func (h *wire) Ticks() uint64                           { return h.w.Ticks() }
 

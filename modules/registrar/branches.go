@@ -40,22 +40,27 @@ func (m *mod) lookupBranch(c *route.Ctx, d *usrloc.Domain, i int) bool {
 	if !ok {
 		return false
 	}
-	now := c.P.Host.Now() / 1e9
+	flt := m.filter(c)
 	l := d.Lock(aor)
 	defer l.Unlock()
 	found := false
 	var x usrloc.Contact
 	for r := l.First(); r != 0; r = l.Next(r) {
 		l.Get(r, &x)
-		if x.Expires != 0 && x.Expires <= now || m.methodFiltering != 0 && x.Methods&uint32(c.Msg.Method()) == 0 {
+		if !flt.passes(c, &x) || !flt.allows(&x) {
 			continue
 		}
-		if !c.AddBranch(route.Branch{URI: x.URI, DstURI: m.dst(&x), Path: x.Path, Q: x.Q, BranchAttrs: m.attrs(c, &x)}) {
+		path, dst := m.dst(c, &x)
+		if !c.AddBranch(route.Branch{URI: x.URI, DstURI: dst, Path: path, Q: x.Q, BranchAttrs: m.attrs(c, &x)}) {
 			c.Logf(log.Err, "registrar", "lookup_branches: branch for %s can not be added", x.URI)
 			return found
 		}
-		if !found {
+		if found {
+			m.giveAttrs(c, &x, len(c.Branches))
+		} else {
 			found = true
+			m.record(c, &x)
+			m.giveAttrs(c, &x, 0)
 			last := len(c.Branches) - 1
 			c.Branches[i] = c.Branches[last]
 			c.Branches = c.Branches[:last]
@@ -89,7 +94,7 @@ func (m *mod) compileFromUser(_ route.Env, a *route.Args) (func(*route.Ctx) int,
 		if !ok {
 			return -1
 		}
-		now := c.P.Host.Now() / 1e9
+		now := m.now(c)
 		l := d.Lock(aor)
 		defer l.Unlock()
 		var x usrloc.Contact

@@ -46,7 +46,7 @@ func (m *mod) lookup(c *route.Ctx, d *usrloc.Domain, uri []byte, dset bool) int 
 			gr = u.GR.In(uri)
 		}
 	}
-	now := c.P.Host.Now() / 1e9
+	flt := m.filter(c)
 	l := d.Lock(aor)
 	defer l.Unlock()
 	rc := lookupNone
@@ -54,13 +54,13 @@ func (m *mod) lookup(c *route.Ctx, d *usrloc.Domain, uri []byte, dset bool) int 
 	first := !dset
 	for r := l.First(); r != 0; r = l.Next(r) {
 		l.Get(r, &x)
-		if x.Expires != 0 && x.Expires <= now {
+		if !flt.passes(c, &x) {
 			continue
 		}
 		if len(gr) > 0 && !bytes.Equal(bytes.Trim(x.Instance, "<>"), gr) {
 			continue
 		}
-		if m.methodFiltering != 0 && x.Methods&uint32(c.Msg.Method()) == 0 {
+		if !flt.allows(&x) {
 			if rc == lookupNone {
 				rc = lookupMethod
 			}
@@ -72,16 +72,19 @@ func (m *mod) lookup(c *route.Ctx, d *usrloc.Domain, uri []byte, dset bool) int 
 			}
 			first = false
 			rc = lookupFound
+			m.record(c, &x)
+			m.giveAttrs(c, &x, 0)
 			if m.appendBranches == 0 {
 				break
 			}
 			continue
 		}
-		b := route.Branch{URI: x.URI, DstURI: m.dst(&x), Path: x.Path, Q: x.Q, BranchAttrs: m.attrs(c, &x)}
-		if !c.AddBranch(b) {
+		path, dst := m.dst(c, &x)
+		if !c.AddBranch(route.Branch{URI: x.URI, DstURI: dst, Path: path, Q: x.Q, BranchAttrs: m.attrs(c, &x)}) {
 			c.Logf(log.Err, "registrar", "lookup: branch for %s can not be added", x.URI)
 			break
 		}
+		m.giveAttrs(c, &x, len(c.Branches))
 		rc = lookupFound
 	}
 	return rc
@@ -89,7 +92,8 @@ func (m *mod) lookup(c *route.Ctx, d *usrloc.Domain, uri []byte, dset bool) int 
 
 // useMain makes a contact the R-URI branch.
 func (m *mod) useMain(c *route.Ctx, x *usrloc.Contact) bool {
-	if c.SetRURI(x.URI) != nil || c.SetDstURI(m.dst(x)) != nil || c.SetPath(x.Path) != nil {
+	path, dst := m.dst(c, x)
+	if c.SetRURI(x.URI) != nil || c.SetDstURI(dst) != nil || c.SetPath(path) != nil {
 		return false
 	}
 	a := m.attrs(c, x)
@@ -104,42 +108,39 @@ func (m *mod) attrs(c *route.Ctx, x *usrloc.Contact) route.BranchAttrs {
 		ForceSock: c.P.Net.At(x.Sock)}
 }
 
-// dst is where a contact's requests go instead of its URI: the first Path entry, or the address it was received from.
-func (m *mod) dst(x *usrloc.Contact) []byte {
-	if len(x.Path) > 0 {
-		var n sipparse.NameAddr
-		if sipparse.ParseNameAddr(x.Path, sipparse.Span{Len: uint32(len(x.Path))}, &n) == sipparse.OK {
-			return n.URI.In(x.Path)
+// dst is what of a contact's Path is followed, and where its requests go instead of its URI: the first Path entry, or the address it was received from. With
+// path_check_local a first entry that is this server is left out.
+func (m *mod) dst(c *route.Ctx, x *usrloc.Contact) (path, dst []byte) {
+	path = x.Path
+	if len(path) == 0 {
+		return nil, x.Received
+	}
+	uri, rest := firstPath(path)
+	if uri != nil && m.pathCheckLocal != 0 {
+		var u sipparse.URI
+		if sipparse.ParseURI(uri, &u) == sipparse.OK && c.P.Net.IsMyself(u.Host.In(uri), 0, sipparse.ProtoNone) {
+			if path = rest; len(path) == 0 {
+				return nil, x.Received
+			}
+			uri, _ = firstPath(path)
 		}
 	}
-	return x.Received
+	if uri == nil {
+		return path, x.Received
+	}
+	return path, uri
 }
 
-func (m *mod) compileRegistered(_ route.Env, a *route.Args) (func(*route.Ctx) int, error) {
-	d, err := m.table(a)
-	if err != nil {
-		return nil, err
+// firstPath is the URI of the first entry of a Path, nil if it can not be read, and the entries behind it.
+func firstPath(path []byte) (uri, rest []byte) {
+	var n sipparse.NameAddr
+	if sipparse.ParseNameAddr(path, sipparse.Span{Len: uint32(len(path))}, &n) != sipparse.OK {
+		return nil, nil
 	}
-	return func(c *route.Ctx) int {
-		uri := c.RURI()
-		if a.N > 1 {
-			uri, _ = a.Str(c, 1)
-		}
-		aor, ok := m.aor(c, uri)
-		if !ok {
-			return -1
-		}
-		now := c.P.Host.Now() / 1e9
-		l := d.Lock(aor)
-		defer l.Unlock()
-		var x usrloc.Contact
-		for r := l.First(); r != 0; r = l.Next(r) {
-			if l.Get(r, &x); x.Expires == 0 || x.Expires > now {
-				return 1
-			}
-		}
-		return -1
-	}, nil
+	if i := bytes.IndexByte(path[n.URI.End():], ','); i >= 0 {
+		rest = bytes.TrimSpace(path[int(n.URI.End())+i+1:])
+	}
+	return n.URI.In(path), rest
 }
 
 func (m *mod) compileUnregister(_ route.Env, a *route.Args) (func(*route.Ctx) int, error) {

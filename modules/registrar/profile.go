@@ -85,8 +85,8 @@ func (p *profile) fetch(d *usrloc.Domain, l *usrloc.Locked, aor []byte) {
 	}
 }
 
-func texts(x *usrloc.Contact) [7]*[]byte {
-	return [...]*[]byte{&x.URI, &x.CallID, &x.UserAgent, &x.Received, &x.Path, &x.Instance, &x.RUID}
+func texts(x *usrloc.Contact) [8]*[]byte {
+	return [...]*[]byte{&x.URI, &x.CallID, &x.UserAgent, &x.Received, &x.Path, &x.Instance, &x.RUID, &x.Attrs}
 }
 
 // compileFree makes reg_free_contacts(profile).

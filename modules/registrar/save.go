@@ -16,9 +16,12 @@ import (
 
 // Flags of save().
 const (
-	saveMemory  = 1 // memory only: there is nothing else yet
-	saveNoReply = 2
-	saveReplace = 4 // one contact per address
+	saveMemory   = 1 // memory only: there is nothing else yet
+	saveNoReply  = 2
+	saveReplace  = 4  // one contact per address
+	saveNoRange  = 8  // no expires_range
+	savePrepared = 16 // with saveNoReply: the lines of the reply are made, for reg_send_reply or the script's own
+	saveFlags    = saveMemory | saveNoReply | saveReplace | saveNoRange | savePrepared
 )
 
 // Results of save().
@@ -53,7 +56,15 @@ var (
 	refuseMemory    = &refusal{500, "Server Internal Error", "Internal error"}
 	refusePathParse = &refusal{400, badRequest, "Path parse error"}
 	refusePath      = &refusal{420, "Bad Extension", "No support for found Path indicated"}
+	refuseBrief     = &refusal{423, "Interval Too Brief", "Interval too brief"}
+	refuseNoOB      = &refusal{421, "Extension Required", "No support for Outbound indicated"}
+	refuseOB        = &refusal{420, "Bad Extension", "No support for Outbound on server"}
+	refuseEdge      = &refusal{439, "First Hop Lacks Outbound Support", "No support for Outbound on edge proxy"}
 )
+
+// refusals in the order of their numbers for reg_send_reply.
+var refusals = [...]*refusal{refuseCSeq, refuseExpires, refuseContact, refuseStarExp, refuseStar, refuseLong, refuseQ, refuseTo, refuseAOR, refuseMany, refuseMemory, refusePathParse,
+	refusePath, refuseBrief, refuseNoOB, refuseOB, refuseEdge}
 
 func (m *mod) compileSave(_ route.Env, a *route.Args) (func(*route.Ctx) int, error) {
 	d, err := m.table(a)
@@ -61,8 +72,8 @@ func (m *mod) compileSave(_ route.Env, a *route.Args) (func(*route.Ctx) int, err
 		return nil, err
 	}
 	if text, ok := a.ConstStr(1); ok {
-		if n, isNum := route.ParseInt([]byte(text)); !isNum || n&^(saveMemory|saveNoReply|saveReplace) != 0 {
-			return nil, fmt.Errorf("flags %s are not there yet (1, 2 and 4 are)", text)
+		if n, isNum := route.ParseInt([]byte(text)); !isNum || n&^saveFlags != 0 {
+			return nil, fmt.Errorf("flags %s: there are 1, 2, 4, 8 and 16", text)
 		}
 	}
 	return func(c *route.Ctx) int {
@@ -109,9 +120,18 @@ func (m *mod) save(c *route.Ctx, d *usrloc.Domain, flags int, uri []byte) int {
 	}
 	now := c.P.Host.Now() / 1e9
 	var list [32]binding
-	n, star, bad := m.contacts(c, now, &list)
-	if bad != nil && bad != refuseQ {
+	n, star, bad := m.contacts(c, now, flags, &list)
+	if bad != nil && bad != refuseQ && bad != refuseBrief {
 		return m.refuse(c, flags, bad)
+	}
+	regID, ob := m.outbound(c, list[:min(n, len(list))])
+	if ob != nil {
+		return m.refuse(c, flags, ob)
+	}
+	for i := range list[:min(n, len(list))] {
+		if b := &list[i]; !regID || len(b.instance) == 0 {
+			b.regID = 0
+		}
 	}
 	if bad == nil && n > len(list) {
 		bad = refuseMany
@@ -129,7 +149,7 @@ func (m *mod) save(c *route.Ctx, d *usrloc.Domain, flags int, uri []byte) int {
 		rc, bad = m.apply(c, d, &l, list[:n], flags, now)
 	}
 	var lines []byte
-	if flags&saveNoReply == 0 {
+	if flags&saveNoReply == 0 || flags&savePrepared != 0 {
 		lines = m.contactLines(c, &l, uri, now)
 	}
 	l.Unlock()
@@ -146,6 +166,10 @@ func (m *mod) save(c *route.Ctx, d *usrloc.Domain, flags int, uri []byte) int {
 		return m.refuse(c, flags, bad)
 	}
 	m.h.Count(m.accepted)
+	c.Ext[extReply] = withheldOK
+	if flags&saveNoReply == 0 || flags&savePrepared != 0 {
+		m.outboundLines(c)
+	}
 	if flags&saveNoReply == 0 && m.sl.SendReply(c, 200, okReason) < 0 {
 		return saveFailed
 	}
@@ -157,6 +181,19 @@ var okReason = []byte("OK")
 // refuse answers with an error, which stays in the reply's headers for what the script may send behind it.
 func (m *mod) refuse(c *route.Ctx, flags int, r *refusal) int {
 	m.h.Count(m.rejected)
+	for i, x := range refusals {
+		if x == r {
+			c.Ext[extReply] = withheldBad + uint64(i)
+		}
+	}
+	switch r {
+	case refuseBrief:
+		c.Edits.AddReplyHeader(c.Scratch.Concat([]byte("Min-Expires: "), c.Scratch.Int(int64(m.minExpires)), []byte("\r\n")))
+	case refuseNoOB:
+		c.Edits.AddReplyHeader([]byte("Require: outbound\r\nSupported: outbound\r\n"))
+	case refuseOB:
+		c.Edits.AddReplyHeader([]byte("Unsupported: outbound\r\n"))
+	}
 	c.Edits.AddReplyHeader(c.Scratch.Concat([]byte("P-Registrar-Error: "), []byte(r.info), []byte("\r\n")))
 	if r.code == 503 && m.retryAfter > 0 {
 		c.Edits.AddReplyHeader(c.Scratch.Concat([]byte("Retry-After: "), c.Scratch.Int(int64(m.retryAfter)), []byte("\r\n")))
@@ -174,7 +211,7 @@ func (m *mod) refuse(c *route.Ctx, flags int, r *refusal) int {
 const maxExpires = 1<<32 - 1
 
 // contacts reads the Contact values. n may be larger than the list: there are too many.
-func (m *mod) contacts(c *route.Ctx, now int64, list *[32]binding) (n int, star bool, bad *refusal) {
+func (m *mod) contacts(c *route.Ctx, now int64, flags int, list *[32]binding) (n int, star bool, bad *refusal) {
 	header, has, e := c.Msg.Expires()
 	if has && c.Msg.First(sipparse.HdrExpires).Body.Len == 0 {
 		return 0, false, refuseExpires
@@ -209,7 +246,7 @@ func (m *mod) contacts(c *route.Ctx, now int64, list *[32]binding) (n int, star 
 		if len(b.uri) > m.contactMax {
 			return n, star, refuseLong
 		}
-		expires := int64(m.defaultExpires)
+		expires, given := int64(m.defaultExpires), has
 		if has {
 			expires = int64(header)
 		}
@@ -218,9 +255,9 @@ func (m *mod) contacts(c *route.Ctx, now int64, list *[32]binding) (n int, star 
 			switch {
 			case is(it.Name, "expires"):
 				if t, ok := digits(val); ok && t < maxExpires {
-					expires = t
+					expires, given = t, true
 				} else {
-					expires = int64(m.defaultExpires)
+					expires, given = int64(m.defaultExpires), false
 				}
 			case is(it.Name, "q"):
 				if len(val) == 0 {
@@ -242,12 +279,15 @@ func (m *mod) contacts(c *route.Ctx, now int64, list *[32]binding) (n int, star 
 				b.methods = methodBits(val)
 			}
 		}
+		expires, brief := m.expires(c, expires, given, flags)
+		if brief {
+			bad = refuseBrief
+		}
 		if expires != 0 {
-			expires = max(expires, int64(m.minExpires))
-			if m.maxExpires > 0 {
-				expires = min(expires, int64(m.maxExpires))
-			}
 			b.expires = now + expires
+		}
+		if q, ok := m.cfgInt(c, cfgQ); ok && q <= 1000 {
+			b.q = int(q)
 		}
 	}
 	reverseFields(list[:min(n, len(list))])
@@ -328,6 +368,7 @@ func (m *mod) apply(c *route.Ctx, d *usrloc.Domain, l *usrloc.Locked, list []bin
 	if !ok {
 		return 0, refuseCSeq
 	}
+	path, unsupported := m.path(c)
 	var x usrloc.Contact
 	// what there would be: contacts that stay or come
 	count := 0
@@ -339,7 +380,7 @@ func (m *mod) apply(c *route.Ctx, d *usrloc.Domain, l *usrloc.Locked, list []bin
 	}
 	for i := range list {
 		b := &list[i]
-		r := l.Match(b.uri, callID, b.instance, b.regID)
+		r := l.Match(b.uri, callID, path, b.instance, b.regID)
 		switch {
 		case r == 0 && b.expires != 0:
 			count++
@@ -356,10 +397,16 @@ func (m *mod) apply(c *route.Ctx, d *usrloc.Domain, l *usrloc.Locked, list []bin
 			}
 		}
 	}
-	if m.maxContacts > 0 && count > m.maxContacts && flags&saveReplace == 0 {
+	most := m.maxContacts
+	if n, ok := m.cfgInt(c, cfgMaxContacts); ok {
+		most = int(n)
+	}
+	if most > 0 && count > most && flags&saveReplace == 0 {
 		return 0, refuseMany
 	}
-	path, unsupported := m.path(c)
+	sock := m.socket(c)
+	attrs := m.keepAttrs(c)
+	pathReceived := m.pathReceived(path)
 	if unsupported {
 		bad = refusePath
 	}
@@ -379,7 +426,7 @@ func (m *mod) apply(c *route.Ctx, d *usrloc.Domain, l *usrloc.Locked, list []bin
 	}
 	for i := range list {
 		b := &list[i]
-		r := l.Match(b.uri, callID, b.instance, b.regID)
+		r := l.Match(b.uri, callID, path, b.instance, b.regID)
 		if b.expires == 0 {
 			if r != 0 {
 				l.Delete(r)
@@ -397,7 +444,7 @@ func (m *mod) apply(c *route.Ctx, d *usrloc.Domain, l *usrloc.Locked, list []bin
 			}
 		}
 		x = usrloc.Contact{URI: b.uri, CallID: callID, Received: b.received, Path: path, Instance: b.instance, Expires: b.expires, Modified: now,
-			CSeq: cseq, Flags: 0, CFlags: c.Main.Flags, Methods: b.methods, RegID: b.regID, Q: b.q, Sock: -1}
+			CSeq: cseq, Flags: 0, CFlags: c.Main.Flags, Methods: b.methods, RegID: b.regID, Q: b.q, Sock: sock, Attrs: attrs}
 		if ua := c.Msg.First(sipparse.HdrUserAgent); ua != nil {
 			x.UserAgent = c.Msg.Bytes(ua.Body)
 		}
@@ -406,8 +453,11 @@ func (m *mod) apply(c *route.Ctx, d *usrloc.Domain, l *usrloc.Locked, list []bin
 				x.Received = v.Text(c)
 			}
 		}
-		if c.Recv.Sock != nil {
-			x.Sock = c.Recv.Sock.Index
+		if pathReceived != nil {
+			x.Received = pathReceived
+			if n := m.ul.NatFlag(); n >= 0 {
+				x.CFlags |= 1 << n
+			}
 		}
 		if c.Recv.Proto != sipparse.UDP {
 			x.Conn = c.Recv.Conn
@@ -463,7 +513,7 @@ func (m *mod) pathParses(c *route.Ctx) bool {
 		return true
 	}
 	v := c.Msg.Values(sipparse.HdrPath)
-	for {
+	for first := true; ; {
 		ok, e := v.Next()
 		if e != sipparse.OK {
 			return false
@@ -472,9 +522,10 @@ func (m *mod) pathParses(c *route.Ctx) bool {
 			return true
 		}
 		var u sipparse.URI
-		if sipparse.ParseURI(c.Msg.Bytes(v.URI), &u) != sipparse.OK {
-			return false
+		if sipparse.ParseURI(c.Msg.Bytes(v.URI), &u) != sipparse.OK || first && !looseRouter(&u, c.Msg.Bytes(v.URI)) {
+			return false // the first hop has to be a loose router
 		}
+		first = false
 	}
 }
 
@@ -487,8 +538,25 @@ func (m *mod) pathLine(c *route.Ctx, bad *refusal) []byte {
 	return c.Scratch.Concat([]byte("Path: "), path, []byte("\r\n"))
 }
 
-func supports(c *route.Ctx, tag string) bool {
-	for h := c.Msg.First(sipparse.HdrSupported); h != nil; h = c.Msg.NextOf(h) {
+// pathReceived is the received parameter of the first Path URI, with path_use_received; nil if there is none.
+func (m *mod) pathReceived(path []byte) []byte {
+	if m.pathUseReceived == 0 || path == nil {
+		return nil
+	}
+	uri, _ := firstPath(path)
+	var u sipparse.URI
+	if uri == nil || sipparse.ParseURI(uri, &u) != sipparse.OK {
+		return nil
+	}
+	v, _ := sipparse.Param(u.Params.In(uri), "received")
+	return unquote(v)
+}
+
+func supports(c *route.Ctx, tag string) bool { return lists(c, sipparse.HdrSupported, tag) }
+
+// lists says whether an option tag is in the header fields of a type.
+func lists(c *route.Ctx, t sipparse.HdrType, tag string) bool {
+	for h := c.Msg.First(t); h != nil; h = c.Msg.NextOf(h) {
 		b := c.Msg.Bytes(h.Body)
 		for len(b) > 0 {
 			word, rest, _ := bytes.Cut(b, []byte(","))
@@ -578,4 +646,9 @@ func appendGRUU(b, aorURI []byte, x *usrloc.Contact) []byte {
 	b = append(b, '@')
 	b = append(b, u.Host.In(aorURI)...)
 	return append(b, `;gr"`...)
+}
+
+func looseRouter(u *sipparse.URI, b []byte) bool {
+	_, ok := sipparse.Param(u.Params.In(b), "lr")
+	return ok
 }

@@ -36,7 +36,8 @@ type carriedRecord struct {
 
 type carriedContact struct {
 	URI, CallID, UserAgent, Received, Path, Instance, RUID []byte
-	Expires, Modified                                      int64 // unix s
+	Attrs                                                  []byte
+	Expires, Modified, Alive                               int64 // unix s
 	CSeq, Flags, CFlags, Methods, Conn, RegID              uint32
 	Q, Sock                                                int16
 	State                                                  uint8
@@ -98,7 +99,7 @@ func (d *Domain) carryOut(o shm.Off, r *record) *carriedRecord {
 		d.get(at, &c)
 		x.Contacts = append(x.Contacts, carriedContact{
 			URI: c.URI, CallID: c.CallID, UserAgent: c.UserAgent, Received: c.Received, Path: c.Path, Instance: c.Instance, RUID: c.RUID,
-			Expires: c.Expires, Modified: c.Modified, CSeq: c.CSeq, Flags: c.Flags, CFlags: c.CFlags, Methods: c.Methods, Conn: c.Conn, RegID: c.RegID,
+			Attrs: c.Attrs, Alive: s.alive, Expires: c.Expires, Modified: c.Modified, CSeq: c.CSeq, Flags: c.Flags, CFlags: c.CFlags, Methods: c.Methods, Conn: c.Conn, RegID: c.RegID,
 			Q: s.q, Sock: s.sock, State: s.state,
 		})
 		at = s.next
@@ -158,7 +159,7 @@ func (d *Domain) carryIn(x *carriedRecord) error {
 		y := &x.Contacts[i]
 		c := Contact{
 			URI: y.URI, CallID: y.CallID, UserAgent: y.UserAgent, Received: y.Received, Path: y.Path, Instance: y.Instance, RUID: y.RUID,
-			Expires: y.Expires, Modified: y.Modified, CSeq: y.CSeq, Flags: y.Flags, CFlags: y.CFlags, Methods: y.Methods, Conn: y.Conn, RegID: y.RegID,
+			Attrs: y.Attrs, Expires: y.Expires, Modified: y.Modified, CSeq: y.CSeq, Flags: y.Flags, CFlags: y.CFlags, Methods: y.Methods, Conn: y.Conn, RegID: y.RegID,
 			Q: int(y.Q), Sock: int(y.Sock),
 		}
 		for _, t := range c.texts() {
@@ -172,6 +173,9 @@ func (d *Domain) carryIn(x *carriedRecord) error {
 		}
 		s := d.contact(n)
 		s.state = y.State
+		if s.alive = y.Alive; s.alive == 0 {
+			s.alive = y.Modified // of a binary without keepalives
+		}
 		*last, last = n, &s.next
 		atomic.AddInt64(&d.root.Contacts, 1)
 	}

@@ -16,7 +16,7 @@ func TestCarried(t *testing.T) {
 		s, d := start(t, par)
 		empty := s.Arena.Usage().Used
 		whole := usrloc.Contact{URI: []byte("sip:a@h"), CallID: []byte("cid"), UserAgent: []byte("ua"), Received: []byte("sip:1.2.3.4"), Path: []byte("<sip:p>"),
-			Instance: []byte("<urn:x>"), RUID: []byte("uloc-1"), Expires: now + 1, Modified: now, CSeq: 7, Flags: 1, CFlags: 2, Methods: 3, Conn: 4, RegID: 5, Q: 600, Sock: 0}
+			Instance: []byte("<urn:x>"), Attrs: []byte("a"), RUID: []byte("uloc-1"), Expires: now + 1, Modified: now, CSeq: 7, Flags: 1, CFlags: 2, Methods: 3, Conn: 4, RegID: 5, Q: 600, Sock: 0}
 		insert(t, d, "bob", &whole)
 		insert(t, d, "bob", contact("sip:b@h", 900, now+60))
 		insert(t, d, "bob", contact("sip:c@h", usrloc.QUnset, now+60))
@@ -31,7 +31,7 @@ func TestCarried(t *testing.T) {
 		}
 		l := d.Lock([]byte("bob"))
 		var out usrloc.Contact
-		l.Get(l.Match([]byte("sip:a@h"), nil, nil, 0), &out)
+		l.Get(l.Find([]byte("sip:a@h")), &out)
 		if !reflect.DeepEqual(out, whole) {
 			t.Errorf("got  %+v\nwant %+v", out, whole)
 		}

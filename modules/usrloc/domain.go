@@ -43,6 +43,8 @@ type contact struct {
 	_        layoutProbe
 	expires  int64 // unix s
 	modified int64
+	alive    int64  // unix s: when it registered or answered a keepalive last
+	rtt      uint32 // us, of the last keepalive that was answered
 	cseq     uint32
 	flags    uint32
 	cflags   uint32
@@ -51,7 +53,7 @@ type contact struct {
 	regID    uint32
 	q        int16
 	sock     int16
-	lens     [7]uint16
+	lens     [8]uint16
 	state    uint8
 	_        uint8
 }
@@ -69,7 +71,8 @@ const (
 // bucket is locked.
 type Contact struct {
 	URI, CallID, UserAgent, Received, Path, Instance, RUID []byte
-	Expires, Modified                                      int64 // unix s
+	Attrs                                                  []byte // $xavp(xavp_contact), as AVPs.XEncode writes it
+	Expires, Modified                                      int64  // unix s
 	CSeq, Flags, CFlags, Methods                           uint32
 	Conn                                                   uint32 // TCP connection, 0: none
 	RegID                                                  uint32
@@ -152,8 +155,8 @@ func (d *Domain) get(o shm.Off, c *Contact) {
 	}
 }
 
-func (c *Contact) texts() [7]*[]byte {
-	return [7]*[]byte{&c.URI, &c.CallID, &c.UserAgent, &c.Received, &c.Path, &c.Instance, &c.RUID}
+func (c *Contact) texts() [8]*[]byte {
+	return [8]*[]byte{&c.URI, &c.CallID, &c.UserAgent, &c.Received, &c.Path, &c.Instance, &c.RUID, &c.Attrs}
 }
 
 // Insert adds a contact, and the record if there is none. It leaves the reserve of shared memory alone: only what is registered already is refreshed from it
@@ -198,6 +201,7 @@ func (d *Domain) make(c *Contact, alloc func(int, shm.Tag) (shm.Off, error)) (sh
 	clear(b[:contactSize])
 	s := d.contact(o)
 	s.expires, s.modified, s.cseq, s.flags, s.cflags, s.methods = c.Expires, c.Modified, c.CSeq, c.Flags, c.CFlags, c.Methods
+	s.alive = c.Modified
 	s.conn, s.regID, s.q, s.sock = c.Conn, c.RegID, int16(c.Q), int16(c.Sock)
 	b = b[contactSize:]
 	for i, p := range c.texts() {
@@ -267,16 +271,44 @@ func (l *Locked) Delete(r Ref) {
 	atomic.AddInt64(&l.d.root.Contacts, -1)
 }
 
-// Match finds the contact that a registration is about: by URI, with matching_mode 1 by Call-ID too; a contact with the same instance and
+// Values of matching_mode.
+const (
+	matchContact = iota
+	matchCallID
+	matchPath
+	matchCallIDOnly
+)
+
+// Match finds the contact that a registration is about: by URI, and by matching_mode also by Call-ID or Path, or by Call-ID alone; a contact with the same instance and
 // reg-id is the same flow (RFC 5626).
-func (l *Locked) Match(uri, callID, instance []byte, regID uint32) Ref {
+func (l *Locked) Match(uri, callID, path, instance []byte, regID uint32) Ref {
 	var c Contact
 	for r := l.First(); r != 0; r = l.Next(r) {
 		l.Get(r, &c)
 		if len(instance) > 0 && regID > 0 && regID == c.RegID && bytes.Equal(instance, c.Instance) {
 			return r
 		}
-		if bytes.Equal(c.URI, uri) && (l.d.m.matchingMode == 0 || bytes.Equal(c.CallID, callID)) {
+		same := bytes.Equal(c.URI, uri)
+		switch l.d.m.matchingMode {
+		case matchCallID:
+			same = same && bytes.Equal(c.CallID, callID)
+		case matchPath:
+			same = same && (len(path) == 0 || bytes.Equal(c.Path, path))
+		case matchCallIDOnly:
+			same = bytes.Equal(c.CallID, callID)
+		}
+		if same {
+			return r
+		}
+	}
+	return 0
+}
+
+// Find is the contact with a URI, whatever matching_mode says.
+func (l *Locked) Find(uri []byte) Ref {
+	var c Contact
+	for r := l.First(); r != 0; r = l.Next(r) {
+		if l.Get(r, &c); bytes.Equal(c.URI, uri) {
 			return r
 		}
 	}
@@ -288,18 +320,33 @@ func (d *Domain) CSeqDelay() int64 { return int64(d.m.cseqDelay) }
 
 // sweepBucket removes what has expired at now.
 func (d *Domain) sweepBucket(b int, now int64) (n int) {
+	type gone struct {
+		aor []byte
+		c   Contact
+	}
+	var l []gone
 	a := d.m.a
+	tell := len(d.m.onExpired) > 0 || d.m.closeExpired != 0
 	d.table.Lock(a, b)
 	for o := d.table.First(a, b); o != 0; {
 		next := d.table.Next(a, o)
 		r := d.record(o)
 		for at := &r.first; *at != 0; {
 			c := d.contact(*at)
-			if c.expires == 0 || c.expires > now {
+			lost := d.m.handleLost != 0 && c.conn != 0 && !d.m.h.Host.HasConn(c.conn)
+			if (c.expires == 0 || c.expires > now) && !lost {
 				at = &c.next
 				continue
 			}
 			x := *at
+			if tell {
+				g := gone{aor: bytes.Clone(d.aor(o, r))}
+				d.get(x, &g.c)
+				for _, t := range g.c.texts() {
+					*t = bytes.Clone(*t)
+				}
+				l = append(l, g)
+			}
 			*at = c.next
 			a.Free(x)
 			n++
@@ -314,5 +361,8 @@ func (d *Domain) sweepBucket(b int, now int64) (n int) {
 	d.table.Unlock(a, b)
 	atomic.AddInt64(&d.root.Contacts, int64(-n))
 	atomic.AddInt64(&d.root.Expired, int64(n))
+	for i := range l {
+		d.m.gone(d, l[i].aor, &l[i].c)
+	}
 	return n
 }

@@ -63,7 +63,7 @@ func insert(t *testing.T, d *usrloc.Domain, aor string, c *usrloc.Contact) {
 func TestTexts(t *testing.T) {
 	_, d := start(t, "")
 	in := usrloc.Contact{URI: []byte("sip:a@h"), CallID: []byte("cid"), UserAgent: []byte("ua"), Received: []byte("sip:1.2.3.4"), Path: []byte("<sip:p>"),
-		Instance: []byte("<urn:x>"), RUID: []byte("uloc-1"), Expires: now + 1, Modified: now, CSeq: 7, Flags: 1, CFlags: 2, Methods: 3, Conn: 4, RegID: 5, Q: 600, Sock: 0}
+		Instance: []byte("<urn:x>"), RUID: []byte("uloc-1"), Attrs: []byte("a"), Expires: now + 1, Modified: now, CSeq: 7, Flags: 1, CFlags: 2, Methods: 3, Conn: 4, RegID: 5, Q: 600, Sock: 0}
 	insert(t, d, "bob", &in)
 	l := d.Lock([]byte("bob"))
 	defer l.Unlock()
@@ -97,7 +97,7 @@ func TestMatch(t *testing.T) {
 			insert(t, d, "bob", c)
 			l := d.Lock([]byte("bob"))
 			defer l.Unlock()
-			if got := l.Match([]byte(tc.uri), []byte(tc.callID), []byte(tc.instance), tc.regID) != 0; got != tc.found {
+			if got := l.Match([]byte(tc.uri), []byte(tc.callID), nil, []byte(tc.instance), tc.regID) != 0; got != tc.found {
 				t.Errorf("found: %v, want %v", got, tc.found)
 			}
 		})
@@ -114,7 +114,7 @@ func TestUpdate(t *testing.T) {
 	update := func(uri string, q int, want string) {
 		t.Helper()
 		l := d.Lock([]byte("bob"))
-		if err := l.Update(l.Match([]byte(uri), nil, nil, 0), contact(uri, q, now+90)); err != nil {
+		if err := l.Update(l.Find([]byte(uri)), contact(uri, q, now+90)); err != nil {
 			t.Error(err)
 		}
 		l.Unlock()

@@ -15,7 +15,10 @@ import (
 
 func init() {
 	modules.Register("usrloc", func() modules.Module {
-		return &mod{timerInterval: 60, hashSize: 10, cseqDelay: 20, natBFlag: -1}
+		m := &mod{timerInterval: 60, hashSize: 10, cseqDelay: 20, natBFlag: -1}
+		m.ka = keepalive{interval: 40, randomize: 20, level: kaNoLog, from: "sip:server@kamailio.org", domain: "kamailio.org", method: "OPTIONS",
+			logText: " to-uri: [$tu] remote-addr: [$sas]", codes: "0"}
+		return m
 	})
 }
 
@@ -37,6 +40,14 @@ type mod struct {
 	matchingMode  int
 	cseqDelay     int // s
 	natBFlag      int
+	handleLost    int
+	closeExpired  int
+	xavpContact   string
+	xavpName      []byte // xavpContact, nil if there is none
+	preload       []string
+	database      []string // parameters that were set and mean something with a database only
+	ka            keepalive
+	onExpired     []func(d *Domain, aor []byte, c *Contact)
 	h             *modules.Host
 	a             *shm.Arena
 	tagRecord     shm.Tag
@@ -56,20 +67,25 @@ func (m *mod) Exports() modules.Exports {
 			return nil
 		}}
 	}
+	params := []modules.Param{
+		{Name: "timer_interval", Int: &m.timerInterval, Min: 1, Max: 1 << 20, Doc: "seconds between removals of expired contacts, 60"},
+		{Name: "timer_procs", Int: &m.timerProcs, Max: 64, Doc: "processes of its own that do it, each for a part of the table, and send keepalives; 0: the slow timer does"},
+		{Name: "use_domain", Int: &m.useDomain, Max: 1, Doc: "1: the address of record is user@domain; 0: the user only"},
+		{Name: "hash_size", Fixed: true, Int: &m.hashSize, Min: 1, Max: 20, Doc: "buckets of a table as a power of two, 10"},
+		{Name: "desc_time_order", Int: &m.descTimeOrder, Max: 1, Doc: "1: newest contact first; 0: by q"},
+		{Name: "matching_mode", Int: &m.matchingMode, Max: matchCallIDOnly, Doc: "what makes two contacts the same: 0 the URI, 1 URI and Call-ID, 2 URI and Path, 3 Call-ID"},
+		{Name: "cseq_delay", Int: &m.cseqDelay, Max: 1 << 20, Doc: "seconds in which an equal CSeq is a retransmission, 20"},
+		{Name: "nat_bflag", Int: &m.natBFlag, Min: -1, Max: 31, Doc: "branch flag that marks contacts behind NAT; -1: none"},
+		{Name: "handle_lost_tcp", Int: &m.handleLost, Max: 1, Doc: "1: a contact whose connection is gone is removed like one that has expired"},
+		{Name: "close_expired_tcp", Int: &m.closeExpired, Max: 1, Doc: "1: the connection of a contact that has expired is closed"},
+		{Name: "xavp_contact", Str: &m.xavpContact, Doc: "$xavp whose fields are kept with a contact, and given back when it is looked up; none"},
+		{Name: "preload", Type: modules.StrParam, Doc: "table that the script does not name; may be repeated", Func: func(v modules.Value) error { m.preload = append(m.preload, v.Str); return nil }},
+		only("db_mode", 0),
+	}
+	params = append(params, m.ka.params()...)
 	return modules.Exports{
-		Params: []modules.Param{
-			{Name: "timer_interval", Int: &m.timerInterval, Min: 1, Max: 1 << 20, Doc: "seconds between removals of expired contacts, 60"},
-			{Name: "timer_procs", Int: &m.timerProcs, Max: 1, Doc: "1: a process of its own does it; 0: the slow timer"},
-			{Name: "use_domain", Int: &m.useDomain, Max: 1, Doc: "1: the address of record is user@domain; 0: the user only"},
-			{Name: "hash_size", Fixed: true, Int: &m.hashSize, Min: 1, Max: 20, Doc: "buckets of a table as a power of two, 10"},
-			{Name: "desc_time_order", Int: &m.descTimeOrder, Max: 1, Doc: "1: newest contact first; 0: by q"},
-			{Name: "matching_mode", Int: &m.matchingMode, Max: 1, Doc: "what makes two contacts the same: 0 the URI, 1 URI and Call-ID"},
-			{Name: "cseq_delay", Int: &m.cseqDelay, Max: 1 << 20, Doc: "seconds in which an equal CSeq is a retransmission, 20"},
-			{Name: "nat_bflag", Int: &m.natBFlag, Min: -1, Max: 31, Doc: "branch flag that marks contacts behind NAT; -1: none"},
-			only("db_mode", 0), only("handle_lost_tcp", 0), only("close_expired_tcp", 0), only("ka_mode", 0), only("rm_expired_delay", 0),
-			only("server_id_filter", 0), only("expires_type", 0), only("db_load", 1),
-		},
-		RPC: m.commands(),
+		Params: append(params, m.databaseParams()...),
+		RPC:    m.commands(),
 	}
 }
 
@@ -83,6 +99,10 @@ type API interface {
 	UseDomain() bool
 	// NatFlag is the branch flag that marks contacts behind NAT; -1: none.
 	NatFlag() int
+	// XAVPContact is the name of the $xavp whose fields are kept with a contact, nil if there is none.
+	XAVPContact() []byte
+	// OnExpired names who is told of contacts that have run out: in the processes that remove them, on the loop, with nothing locked. c is valid during the call.
+	OnExpired(f func(d *Domain, aor []byte, c *Contact))
 	// NewRUID appends a new unique id of a contact.
 	NewRUID(dst []byte) []byte
 }
@@ -91,6 +111,12 @@ var _ API = (*mod)(nil)
 
 func (m *mod) UseDomain() bool { return m.useDomain != 0 }
 func (m *mod) NatFlag() int    { return m.natBFlag }
+
+func (m *mod) XAVPContact() []byte { return m.xavpName }
+
+func (m *mod) OnExpired(f func(d *Domain, aor []byte, c *Contact)) {
+	m.onExpired = append(m.onExpired, f)
+}
 
 // NewRUID is uloc-TIME-PID-N, as in Kamailio: unique over restarts and processes.
 func (m *mod) NewRUID(dst []byte) []byte {
@@ -119,8 +145,24 @@ func (m *mod) Setup(h *modules.Host) error {
 	if v, ok := h.Core("stats_name_separator"); ok && v.Str != "" {
 		m.sep = v.Str
 	}
+	if m.xavpContact != "" {
+		m.xavpName = []byte(m.xavpContact)
+	}
+	for _, name := range m.preload {
+		if _, err := m.Register(name); err != nil {
+			return fmt.Errorf("preload %s: %w", name, err)
+		}
+	}
+	if h.Main {
+		for _, name := range m.database {
+			h.Logf(log.Warn, "usrloc", "parameter %s changes nothing: there is no database mode", name)
+		}
+	}
+	if err := m.setupKeepalive(h); err != nil {
+		return err
+	}
 	if m.timerProcs == 0 {
-		h.Every(time.Duration(m.timerInterval)*time.Second, m.sweep)
+		m.periodic(h, 0, 1)
 	}
 	m.ruidPrefix = fmt.Appendf(nil, "uloc-%x-%x-", time.Now().Unix(), os.Getpid())
 	return nil
@@ -184,30 +226,54 @@ func (m *mod) attach(h *modules.Host) error {
 	return nil
 }
 
-// Procs and Run are the process of timer_procs.
-func (m *mod) Procs() []modules.Proc {
-	if m.timerProcs == 0 {
-		return nil
+// Procs and Run are the processes of timer_procs.
+func (m *mod) Procs() (l []modules.Proc) {
+	for i := range m.timerProcs {
+		l = append(l, modules.Proc{Desc: "USRLOC Timer", Rank: -1, Kind: fmt.Sprint("timer", i)})
 	}
-	return []modules.Proc{{Desc: "USRLOC Timer", Rank: -1, Kind: "timer"}}
+	return l
 }
 
-func (m *mod) Run(h *modules.Host, _ string) error {
-	h.Every(time.Duration(m.timerInterval)*time.Second, m.sweep)
+func (m *mod) Run(h *modules.Host, kind string) error {
+	i, err := strconv.Atoi(kind[len("timer"):])
+	if err != nil {
+		return err
+	}
+	m.periodic(h, i, m.timerProcs)
 	return nil
 }
 
-// sweep removes what has expired.
-func (m *mod) sweep() {
+// periodic does what is done from time to time for every parts-th bucket, from the one that part says.
+func (m *mod) periodic(h *modules.Host, part, parts int) {
+	h.Every(time.Duration(m.timerInterval)*time.Second, func() { m.sweep(part, parts) })
+	if m.ka.mode != 0 {
+		h.Every(time.Duration(m.ka.interval)*time.Second, func() { m.pingAll(part, parts) })
+	}
+}
+
+// sweep removes what has expired, and with handle_lost_tcp what has lost its connection.
+func (m *mod) sweep(part, parts int) {
 	now := m.h.Host.Now() / 1e9
 	for _, d := range m.domains {
 		n := 0
-		for b := 0; b <= int(d.mask); b++ {
+		for b := part; b <= int(d.mask); b += parts {
 			n += d.sweepBucket(b, now)
 		}
 		if n > 0 {
 			m.h.Logf(log.Debug, "usrloc", "%s: %d expired contacts removed", d.name, n)
 		}
+	}
+}
+
+// gone is called for each contact that has been removed, with copies and nothing locked.
+func (m *mod) gone(d *Domain, aor []byte, c *Contact) {
+	if m.closeExpired != 0 && c.Conn != 0 {
+		if err := m.h.Host.CloseConn(c.Conn); err != nil {
+			m.h.Logf(log.Debug, "usrloc", "connection of contact %s: %v", c.URI, err)
+		}
+	}
+	for _, f := range m.onExpired {
+		f(d, aor, c)
 	}
 }
 

@@ -12,7 +12,7 @@ func (m *mod) commands() []modules.RPC {
 		{Name: "ul.rm", Doc: "remove an address: table, address", Run: m.rm},
 		{Name: "ul.rm_contact", Doc: "remove a contact: table, address, contact", Run: m.rmContact},
 		{Name: "ul.add", Doc: "add a contact: table, address, contact, expires, q, path, flags, cflags, methods", Run: m.add},
-		{Name: "ul.flush", Doc: "remove what has expired now", Run: func(*modules.Request) error { m.sweep(); return nil }},
+		{Name: "ul.flush", Doc: "remove what has expired now", Run: func(*modules.Request) error { m.sweep(0, 1); return nil }},
 	}
 }
 
@@ -118,7 +118,7 @@ func (m *mod) rmContact(r *modules.Request) error {
 	if !ok {
 		return modules.NewFault(500, "Not enough parameters (contact)")
 	}
-	c := l.Match([]byte(uri), nil, nil, 0)
+	c := l.Find([]byte(uri))
 	if c == 0 {
 		return modules.NewFault(404, "Contact not found")
 	}
@@ -171,9 +171,9 @@ func (m *mod) describe(d *Domain, n *modules.Node, r Ref, brief bool) {
 		conn = int64(c.Conn)
 	}
 	n.AddInt("Tcpconn-Id", conn)
-	n.AddInt("Keepalive", 0)
-	n.AddInt("Last-Keepalive", c.Modified)
-	n.AddInt("KA-Roundtrip", 0)
+	n.AddInt("Keepalive", m.wantsPing(&c))
+	n.AddInt("Last-Keepalive", d.contact(shm.Off(r)).alive)
+	n.AddInt("KA-Roundtrip", int64(d.contact(shm.Off(r)).rtt))
 	n.AddInt("Last-Modified", c.Modified)
 }
 

@@ -60,7 +60,7 @@ func (m *mod) add(r *modules.Request) error {
 	}
 	l := d.Lock([]byte(text[1]))
 	defer l.Unlock()
-	if old := l.Match(c.URI, c.CallID, nil, 0); old != 0 {
+	if old := l.Match(c.URI, c.CallID, c.Path, nil, 0); old != 0 {
 		err = l.Update(old, &c)
 	} else {
 		err = l.Insert(&c)

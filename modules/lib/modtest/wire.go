@@ -42,6 +42,7 @@ func (w *wire) Await(wait, done func()) {
 }
 
 func (w *wire) CloseConn(uint32) error { return nil }
+func (w *wire) HasConn(uint32) bool    { return false }
 
 func (w *wire) AddAlias(_ uint32, port uint16) error {
 	w.s.Aliases = append(w.s.Aliases, port)
