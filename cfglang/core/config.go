@@ -71,7 +71,7 @@ type Config struct {
 	McastTTL       int // -1: the system's
 	UDPAcceptProxy int
 	UDPMTU         int // bytes, 0: off
-	UDPMTUProto    int // sipparse.Proto
+	UDPMTUProto    int // sipparse.Proto; 0 is UDP too
 	HostChars      string
 	NameChars      string
 	TCPLifetime    int
@@ -171,7 +171,7 @@ func Defaults(version string) *Config {
 		Children: 8, TCPChildren: -1, Fork: true, Workdir: "/", RunDir: "/run/kamailio", OpenFiles: -1, ExitTimeout: 60, Restart: true, ShmReserve: 5,
 		SuspendMax: 10000, SuspendPolicy: "reply", UDPBatch: 32, CPUAffinity: "off", FirstWait: 4000000,
 		ShmSize: 64,
-		Port:    5060, EnableSCTP: 2, AutoAliases: true, TOS: 16, MaxBuffer: 262144, MaxSndBuf: 262144, UDPMTUProto: 1, IPv6HexStyle: "c", McastTTL: -1,
+		Port:    5060, EnableSCTP: 2, AutoAliases: true, TOS: 16, MaxBuffer: 262144, MaxSndBuf: 262144, IPv6HexStyle: "c", McastTTL: -1,
 		TCPDelayedAck: true, TCPAcceptProtos: 92, TCPWaitData: 5000, TCPBacklog: 1024, TCPMsgReadTimeout: 20, TCPMsgDataTimeout: 20, TCPCheckTimer: -1, TCPAcceptIPLimit: 1024,
 		StatsSep: "_", DNSTryIPv6: true, DNSNAPTRIgnoreRFC: true, DNSPrefUDP: 30, DNSPrefTCP: 20, DNSPrefTLS: 10, DNSPrefSCTP: 20, DNSRetrTime: -1, DNSRetrNo: -1,
 		DNSServersNo: -1, DNSSearchList: true, DNSCacheInit: true, DNSUseCache: true, DNSNegTTL: 60, DNSMaxTTL: 1<<32 - 1, DNSCacheMem: 500,

@@ -105,7 +105,7 @@ func (p *Param) Set(v syntax.Value) error {
 			return fmt.Errorf("%s: got %q, want a number", p.Name, v.Str)
 		}
 		n := int(v.Int)
-		if p.Type != Integer && n < 0 {
+		if p.Type != Integer && v.Sign || p.Type == Number && n < 0 { // numbers from 2^31 on are negative by now, as in Kamailio, whose grammar has no sign here
 			return fmt.Errorf("%s: got %d, want a number that is not negative", p.Name, n)
 		}
 		if (p.Min != 0 || p.Max != 0) && (n < p.Min || p.Max != 0 && n > p.Max) {
@@ -122,6 +122,9 @@ func (p *Param) Set(v syntax.Value) error {
 			return fmt.Errorf("%s: want a string in quotes", p.Name)
 		}
 	case StringOrID:
+		if v.Kind == syntax.IntValue && v.Sign {
+			return fmt.Errorf("%s: want a name or a string in quotes", p.Name)
+		}
 		if v.Kind == syntax.IntValue {
 			*p.Str = fmt.Sprint(v.Int)
 			return nil

@@ -20,7 +20,7 @@ func (c *Config) logParams() []Param {
 		{Name: "latency_limit_action", Type: Number, Int: &c.LatencyLimitAction, Runtime: "core", Doc: "microseconds that a statement may take, waits included; 0: any time"},
 		{Name: "memlog", Aliases: []string{"mem_log"}, Type: Integer, Int: &c.MemLog, Runtime: "core", Doc: "log level of the memory report at exit and at SIGUSR1"},
 		{Name: "memdbg", Aliases: []string{"mem_dbg"}, Type: Integer, Int: &c.MemDbg, Runtime: "core", Doc: "log level of the ledger rows in a memory report"},
-		{Name: "mem_summary", Type: Integer, Int: &c.MemSummary, Runtime: "core", Doc: "what a memory report holds: 1 private dump, 2 shared dump, 4 private sums, 8 shared sums"},
+		{Name: "mem_summary", Type: Integer, Min: 0, Max: 31, Int: &c.MemSummary, Runtime: "core", Doc: "what a memory report holds: 1 private dump, 2 shared dump, 4 private sums, 8 shared sums"},
 		{Name: "sip_parser_log", Type: Integer, Int: &c.ParserLog, Runtime: "core", Doc: "log level of messages that can not be parsed"},
 	}
 }

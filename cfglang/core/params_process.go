@@ -3,7 +3,7 @@ package core
 // processParams are the parameters of processes and memory.
 func (c *Config) processParams() []Param {
 	return []Param{
-		{Name: "children", Type: Number, Min: 1, Max: 450, Int: &c.Children, Doc: "UDP workers a socket"},
+		{Name: "children", Type: Number, Min: 0, Max: 450, Int: &c.Children, Doc: "UDP workers a socket, 8; 0: 8"},
 		{Name: "tcp_children", Fixed: true, Type: Number, Min: 0, Max: 450, Int: &c.TCPChildren, Doc: "TCP workers; as children when not set"},
 		{Name: "socket_workers", Type: Number, Min: 0, Max: 450, Int: &c.SocketWorkers, Doc: "UDP workers of the next listen only"},
 		{Name: "fork", Fixed: true, Type: Bool, Bool: &c.Fork, Doc: "no: as -D"},

@@ -8,7 +8,7 @@ func (c *Config) sipParams() []Param {
 		{Name: "user_agent_header", Type: String, Str: &c.UserAgentHeader, Doc: "User-Agent line of local requests, whole"},
 		{Name: "sip_warning", Type: Bool, Bool: &c.SIPWarning, Doc: "Warning line in local replies"},
 		{Name: "sip_parser_mode", Type: Integer, Max: 1, Int: &c.ParserMode, Doc: "1 strict, 0 tolerates a second From, To, Call-ID, CSeq, Content-Length"},
-		{Name: "force_rport", Aliases: []string{"add_rport"}, Type: Bool, Bool: &c.ForceRPort, Doc: "as force_rport() on every request"},
+		{Name: "force_rport", Aliases: []string{"add_rport"}, Type: Bool, Runtime: "core", Bool: &c.ForceRPort, Doc: "as force_rport() on every request"},
 		{Name: "local_rport", Type: Bool, Bool: &c.LocalRPort, Doc: ";rport in our own Via"},
 		{Name: "check_via", Type: Bool, Bool: &c.CheckVia, Doc: "drop replies whose top Via is not ours"},
 		{Name: "reply_to_via", Type: Bool, Bool: &c.ReplyToVia, Doc: "local replies go to the Via's address"},

@@ -26,7 +26,7 @@ func (c *Config) socketParams() []Param {
 		{Name: "mcast_ttl", Fixed: true, Type: Integer, Max: 255, Min: -1, Int: &c.McastTTL, Doc: "time to live of multicast datagrams; -1: the system's"},
 		{Name: "udp_accept_proxy", Fixed: true, Type: Number, Max: 3, Int: &c.UDPAcceptProxy, Doc: "a datagram may begin with a proxy's header, which says who is behind it: 1 HAProxy's, 2 the simple proxy protocol, 3 both"},
 		{Name: "udp_mtu", Type: Number, Max: 65535, Int: &c.UDPMTU, Runtime: "core", Doc: "a forwarded request of more bytes leaves by udp_mtu_try_proto instead of UDP; 0: any size is for UDP"},
-		{Name: "udp_mtu_try_proto", Type: Number, Min: 1, Max: 4, Int: &c.UDPMTUProto, Runtime: "core", Words: []Word{{"UDP", 1}, {"TCP", 2}, {"TLS", 3}, {"SCTP", 4}},
+		{Name: "udp_mtu_try_proto", Type: Number, Min: 0, Max: 4, Int: &c.UDPMTUProto, Runtime: "core", Words: []Word{{"UDP", 1}, {"TCP", 2}, {"TLS", 3}, {"SCTP", 4}},
 			Doc: "protocol of requests over udp_mtu: UDP (stay with UDP), TCP, TLS, SCTP"},
 		{Name: "uri_host_extra_chars", Fixed: true, Type: String, Str: &c.HostChars, Doc: "characters that the host of a URI may hold, too"},
 		{Name: "hdr_name_extra_chars", Fixed: true, Type: String, Str: &c.NameChars, Doc: "characters that the name of a header field may hold, too"},

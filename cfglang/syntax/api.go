@@ -77,6 +77,7 @@ type Value struct {
 	Pos  Pos
 	Kind ValueKind
 	Int  int64
+	Sign bool   // a minus stands before the number
 	Str  string // StrValue and IdentValue
 }
 

@@ -521,6 +521,9 @@ func (l *lexer) evalVariables(s string) (string, error) {
 		if end < len(s) && s[end] == '(' {
 			closing = strings.IndexByte(s[end:], ')')
 		}
+		if closing < 0 && end > i+1 {
+			return "", fmt.Errorf("$%s cannot be evaluated here: $env and $def can", s[i+1:end])
+		}
 		if closing < 0 {
 			b.WriteByte('$')
 			continue

@@ -141,7 +141,7 @@ func (p *parser) constValue(form string) Value {
 	case t.kind == tNum:
 		return Value{Pos: t.pos, Kind: IntValue, Int: t.num}
 	case t.is("-") && p.peek().kind == tNum:
-		return Value{Pos: t.pos, Kind: IntValue, Int: -p.take().num}
+		return Value{Pos: t.pos, Kind: IntValue, Int: -p.take().num, Sign: true}
 	}
 	p.failAt(&t, fmt.Sprintf("syntax error: %s, a number or a string expected", t.describe()), form)
 	return Value{}

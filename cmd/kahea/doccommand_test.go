@@ -17,7 +17,7 @@ func TestDoc(t *testing.T) {
 		want []string
 	}{
 		{"t_relay", 0, []string{"function t_relay of module tm", "t_relay([string[, string]])", "request_route failure_route", "t_relay();"}},
-		{"children", 0, []string{"global parameter children", "number, 1 to 450", "default: 8"}},
+		{"children", 0, []string{"global parameter children", "number, 0 to 450", "default: 8"}},
 		{"shm", 0, []string{"global parameter shm_mem_size", "aliases: shm shm_mem"}},
 		{"core.debug", 0, []string{"global parameter debug", "cfg.set"}},
 		{"$ru", 0, []string{"variable $ru of module pv", "can be set"}},

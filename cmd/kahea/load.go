@@ -17,6 +17,7 @@ import (
 	"kahea/cfglang/syntax"
 	"kahea/cfglang/tune"
 	"kahea/modules"
+	"kahea/procmgr"
 )
 
 // config is a loaded configuration: parameters, module instances with their parameters set, the tree. main and children make it
@@ -119,6 +120,9 @@ func (o *options) parseOptions() (syntax.Options, error) {
 		def, err := syntax.ParseDefineArg(d)
 		if err != nil {
 			return so, err
+		}
+		if slices.ContainsFunc(so.Defines, func(x syntax.Define) bool { return x.Name == def.Name }) {
+			return so, fmt.Errorf("-A %s: %s is defined already", d, def.Name)
 		}
 		so.Defines = append(so.Defines, def)
 	}
@@ -437,9 +441,9 @@ func (c *config) overrides() {
 		set           bool
 		param, option string
 	}{
-		{&p.Children, o.Children, o.Children > 0, "children", "-n"}, {&p.TCPChildren, o.TCPWorkers, o.set["tcp-children"], "tcp_children", "-N"},
-		{&p.MaxBuffer, o.MaxBuffer, o.MaxBuffer > 0, "maxbuffer", "-b"}, {&p.ShmSize, o.Shm, o.Shm > 0, "shm_mem_size", "-m"},
-		{&p.MaxSndBuf, o.MaxSndBuf, o.MaxSndBuf > 0, "maxsndbuffer", "-B"},
+		{&p.Children, o.Children, o.set["children"], "children", "-n"}, {&p.TCPChildren, o.TCPWorkers, o.set["tcp-children"], "tcp_children", "-N"},
+		{&p.MaxBuffer, o.MaxBuffer, o.set["maxbuffer"], "maxbuffer", "-b"}, {&p.ShmSize, o.Shm, o.Shm > 0, "shm_mem_size", "-m"},
+		{&p.MaxSndBuf, o.MaxSndBuf, o.set["maxsndbuffer"], "maxsndbuffer", "-B"},
 	} {
 		if n.set {
 			*n.dst = n.v
@@ -450,7 +454,14 @@ func (c *config) overrides() {
 		p.CheckVia = true
 		from("check_via", "-K")
 	}
-	if p.TCPChildren < 0 {
+	if o.RevDNS {
+		p.RevDNS = true
+		from("rev_dns", "-R")
+	}
+	if p.Children == 0 {
+		p.Children = core.Defaults("").Children
+	}
+	if p.TCPChildren <= 0 {
 		p.TCPChildren, c.follows = p.Children, "tcp_children"
 	}
 	if o.NoTCP {
@@ -470,12 +481,26 @@ func (c *config) overrides() {
 		from("fork", "-D")
 	}
 	c.checkSockets()
+	c.checkIdentity()
 	none := diag.Pos{}
 	if p.EnableTLS {
 		c.diag.Errorf(none, "enable_tls=yes: TLS is not there yet")
 	}
 	if p.EnableSCTP == 1 {
 		c.diag.Errorf(none, "enable_sctp=yes: SCTP is not there")
+	}
+}
+
+// checkIdentity says which of user and group does not exist.
+func (c *config) checkIdentity() {
+	for _, x := range []struct{ param, user, group string }{{"user", c.par.User, ""}, {"group", "", c.par.Group}} {
+		if _, err := procmgr.LookupIdentity(x.user, x.group); err != nil {
+			at := c.origins["core."+x.param]
+			if at.option != "" {
+				err = fmt.Errorf("%s: %w", at.option, err)
+			}
+			c.diag.Errorf(at.pos, "%v", err)
+		}
 	}
 }
 

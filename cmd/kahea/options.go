@@ -60,6 +60,8 @@ type options struct {
 	Profile    string
 	Tune       string // --tune
 	LogEngine  string // --log-engine
+	DNS        bool
+	RevDNS     bool
 	Help       bool
 	Version    bool
 	set        map[string]bool // short or long names that were given
@@ -123,6 +125,8 @@ func (o *options) flags() *pflag.FlagSet {
 	f.StringVarP(&o.PidFile, "pid-file", "P", "", "create a pid file")
 	f.StringVar(&o.Profile, "profile", "", "profile every process: cpu, mem, mutex or trace, with =DIR where to (default ./profiles)")
 	f.IntVarP(&o.SCTP, "sctp-children", "Q", 0, "SCTP workers; there is no SCTP, so none are started")
+	f.BoolVarP(&o.DNS, "dns", "r", false, "nothing (as dns)")
+	f.BoolVarP(&o.RevDNS, "rev-dns", "R", false, "ask DNS for the name of a sender before it gets a received parameter (as rev_dns)")
 	f.IntVar(&o.ServerID, "server-id", 0, "number of this server ($sid)")
 	f.StringArrayVar(&o.Subst, "subst", nil, "as #!subst before the configuration; may be repeated")
 	f.StringArrayVar(&o.SubstDef, "substdef", nil, "as #!substdef")
@@ -178,8 +182,8 @@ func (o *options) parse(args []string, w io.Writer) (*options, error) {
 		val    int
 		lo, hi int
 	}{
-		{"shm", o.Shm, 1, maxShmMB}, {"pkg", o.Pkg, 1, maxPkgMB}, {"children", o.Children, 1, 450},
-		{"tcp-children", o.TCPWorkers, 0, 450}, {"maxbuffer", o.MaxBuffer, 1, 1 << 30}, {"maxsndbuffer", o.MaxSndBuf, 1, 1 << 30},
+		{"shm", o.Shm, 1, maxShmMB}, {"pkg", o.Pkg, 1, maxPkgMB}, {"children", o.Children, 0, 450},
+		{"tcp-children", o.TCPWorkers, 0, 450}, {"maxbuffer", o.MaxBuffer, 0, 1<<31 - 1}, {"maxsndbuffer", o.MaxSndBuf, 0, 1<<31 - 1},
 		{"sctp-children", o.SCTP, 0, 450}, {"server-id", o.ServerID, 0, 1<<31 - 1}, {"optimiser", o.Optimiser, 0, 1<<31 - 1},
 	}
 	for _, r := range ranges {
@@ -238,6 +242,7 @@ func (o *options) noMeaning() (notices []string) {
 	}
 	say(o.Poll != "" && !strings.HasPrefix(o.Poll, "epoll"), "-W %s changes nothing: kahea's reactor is built on epoll", o.Poll)
 	say(o.set["optimiser"], "-O %d changes nothing: scripts are compiled, in one way", o.Optimiser)
+	say(o.DNS, "-r changes nothing: a name in a Via always gets a received parameter")
 	say(o.AtExit != "", "--atexit changes nothing: there are no exit handlers of C libraries")
 	say(o.set["sctp-children"], "-Q %d changes nothing: there is no SCTP", o.SCTP)
 	return notices

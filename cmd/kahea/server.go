@@ -97,7 +97,7 @@ func newServer(s sealed, c *config, slot int) (*server, error) {
 	par := c.par
 	p.Par = route.Params{
 		ServerSignature: par.ServerSignature, ServerHeader: []byte(par.ServerHeader), UserAgentHeader: []byte(par.UserAgentHeader),
-		SIPWarning: par.SIPWarning, ParserLenient: par.ParserMode == 0, HTTPReplies: par.HTTPReplies, ForceRPort: par.ForceRPort, LocalRPort: par.LocalRPort,
+		SIPWarning: par.SIPWarning, ParserLenient: par.ParserMode == 0, HTTPReplies: par.HTTPReplies, LocalRPort: par.LocalRPort,
 		CheckVia: par.CheckVia, ReplyToVia: par.ReplyToVia, MaxWhileLoops: par.MaxWhileLoops, MaxRecursive: par.MaxRecursive,
 		MaxBranches: par.MaxBranches, AdvPort: uint16(par.AdvPort), OnSendReply: par.OnSendReply,
 		ServerID: par.ServerID, LogPrefixMode: par.LogPrefixMode, Phone2Tel: par.Phone2Tel, RevDNS: par.RevDNS,
@@ -128,6 +128,7 @@ func (v *server) follow() {
 	p.MaxWhileLoops, p.ParserLog, p.ParserOneLine, p.CoreLog = par.MaxWhileLoops, log.Level(par.ParserLog), par.ParserOneLine, log.Level(par.CoreLog)
 	p.LatencyCfgLog, p.LatencyLog = log.Level(par.LatencyCfgLog), log.Level(par.LatencyLog)
 	p.UDPMTU, p.UDPMTUProto = par.UDPMTU, sipparse.Proto(par.UDPMTUProto)
+	p.ForceRPort = par.ForceRPort
 	p.LatencyLimitCfg, p.LatencyLimitAction = par.LatencyLimitCfg, par.LatencyLimitAction
 }
 
