@@ -32,6 +32,7 @@ type Config struct {
 	DisableCore                                                                  bool
 	OpenFiles                                                                    int
 	ExitTimeout                                                                  int // s
+	IUID                                                                         string
 	ServerID                                                                     int
 	Restart                                                                      bool   // restart_children: kahea's own
 	SuspendMax                                                                   int    // suspend_max: kahea's own

@@ -16,6 +16,7 @@ func (c *Config) processParams() []Param {
 		{Name: "open_files_limit", Fixed: true, Type: Number, Int: &c.OpenFiles, Doc: "raises the limit of open files"},
 		{Name: "exit_timeout", Fixed: true, Aliases: []string{"ser_kill_timeout"}, Type: Number, Int: &c.ExitTimeout, Doc: "seconds until children are killed at shutdown, 60"},
 		{Name: "server_id", Type: Number, Int: &c.ServerID, Doc: "number of this server ($sid)"},
+		{Name: "coreparam[iuid]", Type: String, Str: &c.IUID, Doc: "unique id of this instance ($iuid); --iuid wins"},
 		{Name: "restart_children", Fixed: true, Type: Bool, Bool: &c.Restart, Doc: "restart a child that died (kahea's own); no: the server stops, as Kamailio does"},
 		{Name: "suspend_max", Type: Number, Int: &c.SuspendMax, Doc: "scripts of one worker that may wait at a time (kahea's own), 10000; 0: any number"},
 		{Name: "suspend_policy", Type: String, Str: &c.SuspendPolicy, OneOf: []string{"reply", "drop"}, Doc: "what becomes of a message whose script would wait over suspend_max (kahea's own): reply = 503 with Retry-After to a request other than ACK, drop"},

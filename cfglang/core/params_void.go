@@ -11,6 +11,8 @@ func voidParams() []Param {
 	}
 	return []Param{
 		n("dns", Number, "a name in a Via always gets a received parameter (RFC 3261 section 18.2.1); Kamailio asks DNS, but its comparison of addresses never matches"),
+		s("coreparam[random_engine]", String, "random numbers are the system's"),
+		n("coreparam[timer_sanity_check]", Number, "timers lie on wheels whose lists a verification walks (kahea.verify)"),
 		n("dns_search_full_match", Number, "an answer always has to be of the name that was asked for"),
 		n("dns_cache_gc_interval", Number, "answers that have run out leave when their room is needed"),
 		n("dns_cache_rec_pref", Number, "a new answer replaces the one before, which has run out"),

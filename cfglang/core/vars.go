@@ -15,6 +15,12 @@ func Vars() []route.Var {
 		{Name: "rc", Get: rc, Doc: "code of the last function, route or return"},
 		{Name: "retcode", Get: rc, Doc: "as $rc"},
 		{Name: "?", Get: rc, Doc: "as $rc"},
+		{Name: "iuid", Get: func(c *route.Ctx) route.Value {
+			if c.P.Par.IUID == nil {
+				return route.Null
+			}
+			return route.Str(c.P.Par.IUID)
+		}, Doc: "unique id of this instance: --iuid, coreparam[iuid]; null if there is none"},
 		{Name: "env", Bind: bindEnv(false), Doc: "environment variable; null if unset"},
 		{Name: "envn", Bind: bindEnv(true), Doc: "environment variable as a number"},
 		{Name: "def", Bind: bindDef(whole), Doc: "value of a preprocessor define; null if it is not defined"},

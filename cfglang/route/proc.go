@@ -91,7 +91,8 @@ type Params struct {
 	LogPrefix                           *Format
 	OnSendReply                         bool
 	ServerID                            int
-	RevDNS                              bool // rev_dns
+	IUID                                []byte // coreparam[iuid]; nil: none
+	RevDNS                              bool   // rev_dns
 	Phone2Tel                           bool
 	Refusal                             Refusal
 }

@@ -228,7 +228,11 @@ func (c *config) param(p *syntax.Param) {
 		c.setPath(p.Value.Str)
 		return
 	}
-	c.coreParam(p.Name, p.Value, p.Pos)
+	name := p.Name
+	if p.Index != "" { // coreparam[name]
+		name += "[" + p.Index + "]"
+	}
+	c.coreParam(name, p.Value, p.Pos)
 }
 
 // coreParam sets a global parameter.
@@ -433,6 +437,7 @@ func (c *config) overrides() {
 	}{
 		{&p.User, o.User, "user", "-u"}, {&p.Group, o.Group, "group", "-g"}, {&p.Chroot, o.Chroot, "chroot", "-t"},
 		{&p.Workdir, o.Workdir, "workdir", "-w"}, {&p.RunDir, o.RunDir, "rundir", "-Y"},
+		{&p.IUID, o.IUID, "coreparam[iuid]", "--iuid"},
 	} {
 		if s.v != "" {
 			*s.dst = s.v

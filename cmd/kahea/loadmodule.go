@@ -142,6 +142,9 @@ func (c *config) evaluate(text string, pos diag.Pos) (v syntax.Value, ok bool) {
 	}()
 	p := &route.Proc{Host: noHost{}, Log: log.New(log.Options{Stderr: true}, log.Level(c.par.Debug))}
 	p.Par.ServerID = c.par.ServerID
+	if c.par.IUID != "" {
+		p.Par.IUID = []byte(c.par.IUID)
+	}
 	defer p.Close()
 	x := p.Get()
 	defer p.Put(x)

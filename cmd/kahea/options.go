@@ -49,6 +49,7 @@ type options struct {
 	SubstDef   []string
 	SubstDefs  []string
 	ServerID   int
+	IUID       string
 	CheckVia   bool
 	CfgPrint   bool
 	Internals  bool // -I
@@ -127,6 +128,7 @@ func (o *options) flags() *pflag.FlagSet {
 	f.IntVarP(&o.SCTP, "sctp-children", "Q", 0, "SCTP workers; there is no SCTP, so none are started")
 	f.BoolVarP(&o.DNS, "dns", "r", false, "nothing (as dns)")
 	f.BoolVarP(&o.RevDNS, "rev-dns", "R", false, "ask DNS for the name of a sender before it gets a received parameter (as rev_dns)")
+	f.StringVar(&o.IUID, "iuid", "", "unique id of this instance ($iuid)")
 	f.IntVar(&o.ServerID, "server-id", 0, "number of this server ($sid)")
 	f.StringArrayVar(&o.Subst, "subst", nil, "as #!subst before the configuration; may be repeated")
 	f.StringArrayVar(&o.SubstDef, "substdef", nil, "as #!substdef")

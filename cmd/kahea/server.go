@@ -104,6 +104,9 @@ func newServer(s sealed, c *config, slot int) (*server, error) {
 	}
 	p.Par.AcceptAliases = par.TCPAcceptAliases
 	p.Net.MHomed = par.MHomed
+	if par.IUID != "" {
+		p.Par.IUID = []byte(par.IUID)
+	}
 	sipparse.Configure(sipparse.Grammar{HostChars: par.HostChars, NameChars: par.NameChars, IPv6Style: par.IPv6HexStyle[0]})
 	v.follow()
 	p.Runner.Max, p.Par.Refusal = par.SuspendMax, par.Refusal()
