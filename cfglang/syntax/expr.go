@@ -91,7 +91,7 @@ func typeOf(e Expr) staticType {
 	switch e := e.(type) {
 	case *IntLit, *Call, *BlockExpr, *ParenAssign:
 		return intType
-	case *StrLit:
+	case *StrLit, *Select:
 		return strType
 	case *Unary:
 		if e.Op == "(str)" {
@@ -111,7 +111,9 @@ func typeOf(e Expr) staticType {
 // one's type decides what a comparison and + take.
 func (p *parser) checkTypes(b *Binary) {
 	switch b.Op {
-	case "+", "==", "!=", "eq", "ne", "=~":
+	case "eq", "ne", "=~":
+		p.needString(b.L, fmt.Sprintf("%q compares texts; (str) converts", b.Op))
+	case "+", "==", "!=":
 		if typeOf(b.L) == intType {
 			p.needNumber(b.R, fmt.Sprintf("the left operand of %q is a number, so the right one must be one; (str) or (int) converts", b.Op))
 		}
@@ -175,7 +177,9 @@ func (p *parser) unary() Expr {
 			return u
 		case "defined":
 			p.take()
-			return &Unary{Pos: t.pos, Op: "defined", X: p.expr(levelDefined)}
+			u := &Unary{Pos: t.pos, Op: "defined", X: p.expr(levelDefined)}
+			p.needString(u.X, "a number is always there")
+			return u
 		case "strlen", "strempty":
 			p.take()
 			p.expect("(", "")
