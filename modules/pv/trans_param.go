@@ -75,7 +75,10 @@ func bindParam(f func(l *paramList, name []byte, n int) route.Value, byName, byI
 				want = name.Eval(c)
 			}
 			n, ok := index.eval(c)
-			l := paramList{b: v.Text(c), delim: delim}
+			l := paramList{b: v.Text(c), delim: delim, stop: ','}
+			if delim == ',' {
+				l.stop = 0
+			}
 			if !ok || len(l.b) == 0 || !l.valid() {
 				return failed
 			}
@@ -113,6 +116,10 @@ func (l *paramList) next() bool {
 		i++
 	}
 	l.name, l.value = trimRight(b[:i]), nil
+	if bytes.ContainsFunc(l.name, func(r rune) bool { return r == ' ' || r == '\t' || r == '\r' || r == '\n' }) {
+		l.bad = true
+		return false
+	}
 	if i < len(b) && b[i] == '=' {
 		b = trimLeft(b[i+1:])
 		i = 0
