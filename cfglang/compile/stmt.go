@@ -330,9 +330,6 @@ func b2i(b bool) int64 {
 
 // assign compiles lval = expr.
 func (k *Compiler) assign(s *syntax.AssignStmt) route.Stmt {
-	if f, ok := k.appendAttributes(s); ok {
-		return f
-	}
 	v := k.lval(s.L)
 	if v == nil {
 		return nil
@@ -398,12 +395,7 @@ func (k *Compiler) assign(s *syntax.AssignStmt) route.Stmt {
 func (k *Compiler) lval(x syntax.Expr) *route.PV {
 	k.pos = x.Position()
 	if a, ok := x.(*syntax.Avp); ok {
-		v := k.attribute(a)
-		if v != nil && v.Set == nil {
-			k.d.Errorf(a.Pos, "attribute %s: %v", a.Text, errAttr(a.Text))
-			return nil
-		}
-		return v
+		return k.attribute(a, "$(avp(%s)[*])")
 	}
 	l, ok := x.(*syntax.PV)
 	if !ok {

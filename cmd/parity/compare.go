@@ -84,6 +84,9 @@ type item struct {
 var (
 	serverName   = regexp.MustCompile(`^(Server|User-Agent): (?:kamailio|kahea) \(.*`)
 	connectionID = regexp.MustCompile(`^(Via: SIP/2\.0/[A-Z]+ [^,]*;i=)[0-9a-f]+`)
+	ownBranch    = regexp.MustCompile(`z9hG4bK[0-9a-f]+\.[0-9a-f]{8}0{24}\.`) // of a request of the server's own
+	ownTag       = regexp.MustCompile(`;tag=[0-9a-f]{32}-[0-9a-f]{8}`)        // the same
+	ownCallID    = regexp.MustCompile(`^Call-ID: [0-9a-f]{16}-[0-9]+@`)
 	expiresParam = regexp.MustCompile(`(;expires=|^Expires: )(\d+)`)
 )
 
@@ -104,6 +107,9 @@ func (r *record) items() (out []item) {
 		for l := range strings.SplitSeq(string(e.data), "\n") {
 			l = serverName.ReplaceAllString(l, "$1: (server)")
 			l = connectionID.ReplaceAllString(l, "${1}ID")
+			l = ownBranch.ReplaceAllString(l, "z9hG4bKOWN.")
+			l = ownTag.ReplaceAllString(l, ";tag=OWN")
+			l = ownCallID.ReplaceAllString(l, "Call-ID: OWN@")
 			it.lines = append(it.lines, l)
 		}
 		out = append(out, it)

@@ -146,7 +146,7 @@ func (m *mod) eachCell(f func(o shm.Off, t *cell) error) error {
 func (l *leaver) transaction(o shm.Off, t *cell) *carriedTransaction {
 	m := l.m
 	x := &carriedTransaction{
-		Request: m.request(o, t), Flags: t.flags, Hash: t.hash, Label: t.label, Method: t.method, ViaSum: t.viaSum, Status: t.status, Picked: t.picked,
+		Request: m.received(o, t), Flags: t.flags, Hash: t.hash, Label: t.label, Method: t.method, ViaSum: t.viaSum, Status: t.status, Picked: t.picked,
 		ReplyFrom: t.replyFrom, LegFrom: t.legFrom, ViaBranch: t.viaBranch.carry(), ViaHost: t.viaHost.carry(), ViaPort: t.viaPort.carry(),
 		CallID: t.callID.carry(), CSeq: t.cseq.carry(), FromTag: t.fromTag.carry(), RURI: t.ruri.carry(), MD5: t.md5[:],
 		State: m.bytes(t.state, t.stateLen), AVPs: m.bytes(t.avps, t.avpsLen), Reply: m.bytes(t.reply, t.replyLen), MsgFlags: t.msgFlags,
@@ -237,6 +237,10 @@ func (m *mod) carryIn(x *carriedTransaction) (err error) {
 	clear(block[:cellSize])
 	copy(block[cellSize:], x.Request)
 	t := m.cell(o)
+	request := x.Request
+	if x.Flags&flagLocal != 0 && len(x.Branches) > 0 {
+		request = x.Branches[0].Sent
+	}
 	defer func() {
 		if err != nil {
 			m.discard(o, t)
@@ -248,7 +252,7 @@ func (m *mod) carryIn(x *carriedTransaction) (err error) {
 		to   *span
 		from carriedSpan
 	}{{&t.viaBranch, x.ViaBranch}, {&t.viaHost, x.ViaHost}, {&t.viaPort, x.ViaPort}, {&t.callID, x.CallID}, {&t.cseq, x.CSeq}, {&t.fromTag, x.FromTag}, {&t.ruri, x.RURI}} {
-		if *s.to, err = s.from.in(x.Request); err != nil {
+		if *s.to, err = s.from.in(request); err != nil {
 			return err
 		}
 	}

@@ -30,8 +30,10 @@ const (
 	flagStream    // the request came over a stream: its final reply is not repeated
 	flagInDialog  // it belongs to a call that exists: it may use the reserve of shared memory
 	flagAckSeen
-	flagReplicate // replies go to nobody (t_replicate)
-	flagSuspended // waits for t_continue (suspend.go)
+	flagReplicate   // replies go to nobody (t_replicate)
+	flagSuspended   // waits for t_continue (suspend.go)
+	flagNoAutoACK   // local: the ACK to its 2xx is not tm's (t_set_no_auto_ack)
+	flagProvisional // local: provisional replies are told, too
 )
 
 // span is a range of the request's bytes.
@@ -197,8 +199,16 @@ func (m *mod) cell(o shm.Off) *cell { return shm.Ref[cell]{Off: o}.Get(m.a) }
 
 func (m *mod) branch(o shm.Off) *branch { return shm.Ref[branch]{Off: o}.Get(m.a) }
 
-// request is the request as it was received.
+// request is the request as it was received; that of a local transaction is what its branch sent.
 func (m *mod) request(o shm.Off, t *cell) []byte {
+	if t.flags&flagLocal != 0 && t.first != 0 {
+		return m.buffer(t.first, m.branch(t.first))
+	}
+	return m.received(o, t)
+}
+
+// received is the request behind the cell; a local transaction has none there.
+func (m *mod) received(o shm.Off, t *cell) []byte {
 	return m.a.Bytes(o)[cellSize : cellSize+uintptr(t.reqLen)]
 }
 

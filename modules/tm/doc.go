@@ -12,6 +12,8 @@
 // When less than shm_reserve of the memory is free, a request without a To tag that is no CANCEL gets no transaction (503): what is left is
 // for calls that exist (mayDip).
 //
+// A transaction of a request of this server's own (local.go) has one branch and no side towards a client; its state is the name of what is told of the reply (modules.UAC).
+//
 // # Lifetime
 //
 // A cell is born by t_newtran or t_relay, linked into its bucket, and unlinked when its wait timer fires. ref counts who may still touch

@@ -44,6 +44,7 @@ func (m *mod) funcs() []route.Func {
 		{Name: "t_replicate_tcp", Args: "ss", From: req, Run: m.tReplicateProto(sipparse.TCP), Doc: "the same over TCP"},
 		relay("t_relay", sipparse.ProtoNone), relay("t_relay_to_udp", sipparse.UDP), relay("t_relay_to_tcp", sipparse.TCP),
 		{Name: "t_forward_nonack_uri", From: req, Run: func(c *route.Ctx, _ *route.Args) int { return m.relay(c, nil) }, Doc: "as t_relay"},
+		{Name: "t_uac_send", Args: "ssssss", From: route.AnyRoute, Run: m.tUACSend, Doc: "send a request of our own: method, URI, next hop, socket, header lines, body"},
 		{Name: "t_newtran", From: req, Run: m.tNewtran, Doc: "make the transaction; a retransmission is answered and ends the script"},
 		{Name: "t_check_trans", From: route.InRequest | route.AnyReply | route.InBranch, Run: m.tCheckTrans, Doc: "true if the message belongs to a transaction; retransmissions end here"},
 		{Name: "t_lookup_request", From: req, Run: func(c *route.Ctx, _ *route.Args) int {

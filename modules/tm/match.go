@@ -276,18 +276,7 @@ func (m *mod) newTransaction(c *route.Ctx) (t *cell, found bool, err error) {
 		t.flags |= flagStream
 	}
 	t.up = toDest(&up)
-	t.fr, t.frInv, t.retr1, t.retr2 = uint32(m.par.frTimer), uint32(m.par.frInvTimer), uint32(m.par.retr1), uint32(m.par.retr2)
-	now := c.P.Host.Ticks()
-	t.born = now
-	if life := m.par.maxNonInv; t.flags&flagInvite != 0 {
-		life = m.par.maxInv
-		if life > 0 {
-			t.endOfLife = now + ticks(uint32(life))
-		}
-	} else if life > 0 {
-		t.endOfLife = now + ticks(uint32(life))
-	}
-	t.setTimes(c.Times)
+	m.times(t, c)
 	t.picked, t.replyFrom = -1, -1
 	t.onFailure, t.onReply, t.onBranch, t.onBranchFailure = c.Armed[armFailure], c.Armed[armReply], c.Armed[armBranch], c.Armed[armBranchFailure]
 	t.msgFlags = c.Flags
@@ -309,6 +298,20 @@ func (m *mod) newTransaction(c *route.Ctx) (t *cell, found bool, err error) {
 	m.h.Count(m.stats.uas)
 	m.h.Count(m.stats.created)
 	return t, false, nil
+}
+
+// times gives a transaction that is born now its times: the parameters', and what the script has set.
+func (m *mod) times(t *cell, c *route.Ctx) {
+	t.fr, t.frInv, t.retr1, t.retr2 = uint32(m.par.frTimer), uint32(m.par.frInvTimer), uint32(m.par.retr1), uint32(m.par.retr2)
+	t.born = c.P.Host.Ticks()
+	life := m.par.maxNonInv
+	if t.flags&flagInvite != 0 {
+		life = m.par.maxInv
+	}
+	if life > 0 {
+		t.endOfLife = t.born + ticks(uint32(life))
+	}
+	t.setTimes(c.Times)
 }
 
 // refused keeps and logs an error of newTransaction.

@@ -54,29 +54,35 @@ type params struct {
 	reparseInvite                                                 int
 	via1Matching, ruriMatching                                    int
 	unmatchedCancel                                               int
+	localAckMode, localAckBranchMode                              int
+	ackHeaders                                                    string // ac_extra_hdrs
 }
 
 type mod struct {
-	par       params
-	h         *modules.Host
-	a         *shm.Arena
-	table     shm.Table
-	root      *root
-	tag       route.TagPrefix
-	tagCell   shm.Tag
-	tagBranch shm.Tag
-	tagReply  shm.Tag
-	tagState  shm.Tag
-	stats     stats
-	hooks     []Hook
-	auto100   []byte
-	scratch   []byte // for state that is carried to shared memory
-	reason    []byte // line of a CANCEL that is being built
-	spare     []*edit.List
-	parsed    sipparse.Msg // for building ACK and CANCEL
-	noEdits   edit.List
-	upstream  sipparse.Msg // for relaying a stored reply
-	lost      sipparse.Msg // a request that could not be sent
+	par            params
+	h              *modules.Host
+	a              *shm.Arena
+	table          shm.Table
+	root           *root
+	tag            route.TagPrefix
+	tagCell        shm.Tag
+	tagBranch      shm.Tag
+	tagReply       shm.Tag
+	tagState       shm.Tag
+	stats          stats
+	hooks          []Hook
+	replies        map[string]func(r *modules.UACReply) // OnReply
+	ids            ids
+	onLocalRequest *route.Route // event routes
+	onAckSent      *route.Route
+	auto100        []byte
+	scratch        []byte // for state that is carried to shared memory
+	reason         []byte // line of a CANCEL that is being built
+	spare          []*edit.List
+	parsed         sipparse.Msg // for building ACK and CANCEL
+	noEdits        edit.List
+	upstream       sipparse.Msg // for relaying a stored reply
+	lost           sipparse.Msg // a request that could not be sent
 }
 
 // root is the entry to the module's shared memory.
@@ -138,14 +144,18 @@ func (m *mod) Exports() modules.Exports {
 			{Name: "aggregate_challenges", Int: &p.aggregate, Max: 1, Doc: "1: a 401 or 407 takes the challenges of the other branches along"},
 			{Name: "contacts_avp", Type: modules.StrParam, Func: m.contactsAVP, Doc: "attribute in which t_load_contacts keeps contacts: name, s:name, i:number"},
 			{Name: "contact_flows_avp", Str: &p.contactFlows, Doc: "changes nothing, as t_next_contact_flow is not there: all flows of an instance are contacts; the start says so"},
+			{Name: "local_ack_mode", Int: &p.localAckMode, Max: 2, Doc: "where the ACK to a 2xx of a local INVITE goes: 0 to the target of the dialog by its route set, 1 where the INVITE went, 2 where the 2xx came from"},
+			{Name: "local_ack_branch_mode", Int: &p.localAckBranchMode, Max: 1, Doc: "Via branch of that ACK: 0 the INVITE's, 1 its own"},
+			{Name: "ac_extra_hdrs", Str: &p.ackHeaders, Doc: "header lines for the ACK to a 2xx of a local INVITE, each with its line end"},
 			notYet("reparse_invite", 1), notYet("callid_matching", 0), notYet("reply_matching", 1),
-			notYet("delayed_reply", 1), notYet("local_ack_mode", 0), notYet("pass_provisional_replies", 0), notYet("failure_exec_mode", 0),
+			notYet("delayed_reply", 1), notYet("pass_provisional_replies", 0), notYet("failure_exec_mode", 0),
 			notYet("faked_reply_prio", 0), notYet("dns_reuse_rcv_socket", 0), notYet("headers_mode", 0), notYet("reply_relay_mode", 1),
 			notYet("blst_503", 0), notYet("reparse_on_dns_failover", 1), notYet("e2e_cancel_reason", 1), notYet("local_cancel_reason", 1),
 		},
-		Funcs: m.funcs(),
-		Stats: m.stats.table(m),
-		RPC:   m.commands(),
+		Funcs:  m.funcs(),
+		Stats:  m.stats.table(m),
+		RPC:    append(m.commands(), m.uacCommands()...),
+		Events: []string{localRequest, localAckSent, branchFailurePrefix + "NAME"},
 	}
 }
 
@@ -160,6 +170,7 @@ func (m *mod) Setup(h *modules.Host) error {
 		return fmt.Errorf("failure_reply_mode %d: %w (0 and 3 are there)", m.par.failureMode, errNotYet)
 	}
 	m.tag = route.NewTagPrefix(route.TMSignature, h.Net.Sockets[0], '-')
+	m.ids.init(h.Net.Sockets[0])
 	m.auto100 = []byte(m.par.auto100Reason)
 	m.scratch = make([]byte, 0, 2048)
 	h.Timer(kindCell, route.TimerHandler{Name: "tm: transaction", Run: m.onCellTimer, Drop: func(at shm.Off) { m.dropTimer(at - shm.Off(timerOff)) }})
@@ -192,6 +203,12 @@ func (m *mod) Init(h *modules.Host) error {
 }
 
 func (m *mod) InitWorker(h *modules.Host, rank int) error {
+	for _, x := range [...]struct {
+		at   **route.Route
+		name string
+	}{{&m.onLocalRequest, localRequest}, {&m.onAckSent, localAckSent}} {
+		*x.at = h.Prog.Find(route.InEvent, x.name)
+	}
 	if h.Main {
 		return nil
 	}

@@ -111,6 +111,10 @@ func (m *mod) decide(c *route.Ctx, o shm.Off, t *cell, bo shm.Off, b *branch, co
 		m.a.Unlock(&t.mu)
 		return
 	}
+	if t.flags&flagLocal != 0 {
+		m.localReplied(c, o, t, b, code)
+		return
+	}
 	if t.flags&flagDone != 0 {
 		if invite && code >= 200 && code < 300 {
 			// a 2xx after the final reply still passes: the caller has to end that dialog
@@ -373,6 +377,10 @@ func (m *mod) relayStored(c *route.Ctx, o shm.Off, t *cell, b *branch) {
 
 // localFinal answers the request with a code of our own, from a Ctx that holds the request; reason "" is the usual one.
 func (m *mod) localFinal(p *route.Proc, o shm.Off, t *cell, code int, reason string) {
+	if t.flags&flagLocal != 0 {
+		m.endLocal(o, t, uint16(code))
+		return
+	}
 	switch {
 	case reason != "":
 	case code == 408:

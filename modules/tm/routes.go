@@ -51,7 +51,7 @@ func (m *mod) broken(o shm.Off, t *cell) {
 
 // loadState gives c the flags, edits, URIs and attributes of the transaction.
 func (m *mod) loadState(c *route.Ctx, t *cell) {
-	if t.state != 0 {
+	if t.state != 0 && t.flags&flagLocal == 0 {
 		if err := c.LoadState(m.a.Bytes(t.state)[:t.stateLen]); err != nil {
 			m.h.Logf(log.Err, "tm", "stored state: %v", err)
 		}

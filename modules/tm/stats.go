@@ -16,7 +16,7 @@ type stats struct {
 func (s *stats) table(m *mod) []modules.Stat {
 	l := []modules.Stat{
 		{Group: "tmx", Name: "UAS_transactions", Counter: &s.uas, Doc: "transactions made by received requests"},
-		{Group: "tmx", Name: "UAC_transactions", Counter: &s.uac, Doc: "branches sent"},
+		{Group: "tmx", Name: "UAC_transactions", Counter: &s.uac, Doc: "transactions made by requests of this server's own"},
 		{Group: "tmx", Name: "rpl_received", Counter: &s.rplReceived, Doc: "replies that belonged to a transaction"},
 		{Group: "tmx", Name: "rpl_absorbed", Counter: &s.rplAbsorbed, Doc: "repeated final replies"},
 		{Group: "tmx", Name: "rpl_generated", Counter: &s.rplGenerated, Doc: "local replies"},
@@ -85,7 +85,7 @@ func (m *mod) commands() []modules.RPC {
 			n.AddInt("current", created-freed)
 			n.AddInt("waiting", m.sum(s.waiting))
 			n.AddInt("total", created)
-			n.AddInt("total_local", 0) // there is no local UAC side yet
+			n.AddInt("total_local", m.sum(s.uac))
 			n.AddInt("rpl_received", m.sum(s.rplReceived))
 			n.AddInt("rpl_generated", m.sum(s.rplGenerated))
 			n.AddInt("rpl_sent", m.sum(s.rplSent))

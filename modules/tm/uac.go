@@ -337,7 +337,24 @@ func (m *mod) texts(b *branch) (ruid, ua, instance, dst, path []byte) {
 // sendBranch sends a new branch and starts its timers.
 func (m *mod) sendBranch(c *route.Ctx, o shm.Off, t *cell, bo shm.Off, b *branch) bool {
 	d := b.to.get(c.P.Net)
-	now := c.P.Host.Ticks()
+	m.startBranch(o, t, bo, b)
+	err := c.SendRequest(d, m.buffer(bo, b))
+	if err == nil {
+		c.P.Count(c.P.Stat.FwdRequests)
+		return true
+	}
+	c.Logf(log.Err, "tm", "branch %d to %s: %v", b.index, d.Addr, err)
+	m.a.Lock(&t.mu)
+	b.status = 503 // as if the next hop had said so
+	b.flags |= brFaked
+	m.disarm(o, t, bo+shm.Off(branchOff))
+	m.a.Unlock(&t.mu)
+	return false
+}
+
+// startBranch starts the timers of a branch that is about to be sent.
+func (m *mod) startBranch(o shm.Off, t *cell, bo shm.Off, b *branch) {
+	now := m.h.Host.Ticks()
 	m.a.Lock(&t.mu)
 	b.flags &^= brUnsent
 	b.retr = t.retr1
@@ -352,19 +369,6 @@ func (m *mod) sendBranch(c *route.Ctx, o shm.Off, t *cell, bo shm.Off, b *branch
 	}
 	m.arm(o, t, bo+shm.Off(branchOff), next, kindBranch)
 	m.a.Unlock(&t.mu)
-	err := c.SendRequest(d, m.buffer(bo, b))
-	if err == nil {
-		c.P.Count(c.P.Stat.FwdRequests)
-		m.h.Count(m.stats.uac)
-		return true
-	}
-	c.Logf(log.Err, "tm", "branch %d to %s: %v", b.index, d.Addr, err)
-	m.a.Lock(&t.mu)
-	b.status = 503 // as if the next hop had said so
-	b.flags |= brFaked
-	m.disarm(o, t, bo+shm.Off(branchOff))
-	m.a.Unlock(&t.mu)
-	return false
 }
 
 // resend sends a branch's request again.
