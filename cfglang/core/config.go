@@ -95,6 +95,7 @@ type Config struct {
 	DNSPrefUDP, DNSPrefTCP, DNSPrefTLS, DNSPrefSCTP        int
 	DNSRetrTime, DNSRetrNo, DNSServersNo, DNSSlowQuery     int // s, -, -, ms
 	DNSSearchList, DNSCacheInit, DNSUseCache, DNSCacheDrop bool
+	DNSFailover                                            bool
 	DNSCacheFlags, DNSNegTTL, DNSMinTTL, DNSMaxTTL         int // -, s, s, s
 	DNSCacheMem                                            int // KB
 	// more of TCP

@@ -19,6 +19,7 @@ func (c *Config) dnsParams() []Param {
 		{Name: "dns_use_search_list", Type: Bool, Bool: &c.DNSSearchList, Runtime: "core", Doc: "try the domains of resolv.conf; yes"},
 		{Name: "dns_cache_init", Fixed: true, Type: Bool, Bool: &c.DNSCacheInit, Doc: "no: there is no cache, whatever use_dns_cache says"},
 		{Name: "use_dns_cache", Aliases: []string{"dns_use_cache"}, Type: Bool, Bool: &c.DNSUseCache, Runtime: "core", Doc: "keep answers; each process has a cache of its own; yes"},
+		{Name: "use_dns_failover", Aliases: []string{"dns_use_failover"}, Type: Bool, Bool: &c.DNSFailover, Runtime: "core", Doc: "when an address of a name does not answer, is not reached or answers 503, the next one is tried (RFC 3263 section 4.3); needs the cache; no"},
 		{Name: "dns_cache_flags", Type: Number, Max: 7, Int: &c.DNSCacheFlags, Runtime: "core", Doc: "1 only IPv4, 2 only IPv6, 4 IPv6 first"},
 		{Name: "dns_cache_negative_ttl", Type: Number, Int: &c.DNSNegTTL, Runtime: "core", Doc: "seconds that it is kept that a name does not exist, 60"},
 		{Name: "dns_cache_min_ttl", Type: Number, Int: &c.DNSMinTTL, Runtime: "core", Doc: "seconds that an answer is kept at least, 0"},

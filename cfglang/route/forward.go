@@ -80,6 +80,10 @@ func (c *Ctx) NextHop() (Target, error) {
 // Resolve turns a target into a destination: literal addresses at once, names through the host, which may suspend the script.
 // forced is the send socket that was asked for, nil if none.
 func (c *Ctx) Resolve(t Target, forced *Socket) (d Dest, err error) {
+	return c.resolve(t, forced, nil)
+}
+
+func (c *Ctx) resolve(t Target, forced *Socket, tried []Place) (d Dest, err error) {
 	d.Proto = t.Proto
 	if ip, ok := ParseAddr(t.Host); ok {
 		port := t.Port
@@ -91,7 +95,7 @@ func (c *Ctx) Resolve(t Target, forced *Socket) (d Dest, err error) {
 		}
 		d.Addr = netip.AddrPortFrom(ip, port)
 	} else {
-		p, err := c.locate(Name{Host: t.Host, Port: t.Port, Proto: t.Proto, Any: t.Any, V4: c.P.Net.has(t.Proto, false), V6: c.P.Net.has(t.Proto, true)})
+		p, err := c.locate(Name{Host: t.Host, Port: t.Port, Proto: t.Proto, Any: t.Any, V4: c.P.Net.has(t.Proto, false), V6: c.P.Net.has(t.Proto, true), Tried: tried})
 		if err != nil {
 			return d, err
 		}
@@ -276,6 +280,16 @@ func (c *Ctx) forward(t Target) error {
 	}
 	d.Flags = c.FwdFlags
 	d.Conn = c.Main.OTCPID
+	at := Place{d.Addr, d.Proto}
+	err = c.forwardTo(d)
+	if errors.Is(err, ErrSendFailed) && c.P.Par.DNSFailover {
+		err = c.forwardOn(t, at)
+	}
+	return err
+}
+
+// forwardTo builds the request as it leaves to d, and sends it.
+func (c *Ctx) forwardTo(d Dest) error {
 	md5hex, e := edit.BranchMD5(&c.Msg, c.P.Host.Buffer())
 	if e != sipparse.OK {
 		return ErrBuild

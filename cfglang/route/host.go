@@ -30,6 +30,7 @@ type Name struct {
 	Proto  sipparse.Proto // the transport
 	Any    bool           // was not said: NAPTR records may choose
 	V4, V6 bool           // families that there are sockets for
+	Tried  []Place        // places that are passed over
 }
 
 // Place is where a name leads.

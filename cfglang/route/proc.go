@@ -76,6 +76,7 @@ type Params struct {
 	MaxWhileLoops   int
 	MaxRecursive    int
 	MaxBranches     int
+	DNSFailover     bool           // the next place of a name is tried when one fails (use_dns_failover)
 	UDPMTU          int            // bytes; 0: off
 	UDPMTUProto     sipparse.Proto // of requests over UDPMTU
 	AcceptAliases   bool

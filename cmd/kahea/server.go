@@ -131,7 +131,7 @@ func (v *server) follow() {
 	p.MaxWhileLoops, p.ParserLog, p.ParserOneLine, p.CoreLog = par.MaxWhileLoops, log.Level(par.ParserLog), par.ParserOneLine, log.Level(par.CoreLog)
 	p.LatencyCfgLog, p.LatencyLog = log.Level(par.LatencyCfgLog), log.Level(par.LatencyLog)
 	p.UDPMTU, p.UDPMTUProto = par.UDPMTU, sipparse.Proto(par.UDPMTUProto)
-	p.ForceRPort = par.ForceRPort
+	p.ForceRPort, p.DNSFailover = par.ForceRPort, par.DNSFailover && par.DNSUseCache && par.DNSCacheInit
 	p.LatencyLimitCfg, p.LatencyLimitAction = par.LatencyLimitCfg, par.LatencyLimitAction
 }
 

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"net/netip"
+	"slices"
 	"time"
 
 	"kahea/cfglang/log"
@@ -112,21 +113,23 @@ func (h *wire) Ticks() uint64                           { return h.w.Ticks() }
 func (h *wire) Resolve(n route.Name) (route.Place, bool, func() (route.Place, error)) {
 	name := resolve.Name{Host: string(n.Host), Port: n.Port, Proto: n.Proto, Any: n.Any, V4: n.V4, V6: n.V6}
 	if l, known := h.names.Located(name); known {
-		return firstPlace(l), true, nil
+		return firstPlace(n, l), true, nil
 	}
 	return route.Place{}, false, func() (route.Place, error) {
 		ctx, cancel := context.WithTimeout(context.Background(), lookupTimeout)
 		defer cancel()
 		l, err := h.names.Locate(ctx, name)
-		return firstPlace(l), err
+		return firstPlace(n, l), err
 	}
 }
 
-func firstPlace(l []resolve.Place) route.Place {
-	if len(l) == 0 {
-		return route.Place{}
+func firstPlace(n route.Name, l []resolve.Place) route.Place {
+	for _, p := range l {
+		if !slices.Contains(n.Tried, route.Place(p)) {
+			return route.Place(p)
+		}
 	}
-	return route.Place(l[0])
+	return route.Place{}
 }
 
 func (h *wire) HasName(addr netip.Addr, host string) bool {

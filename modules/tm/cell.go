@@ -34,6 +34,7 @@ const (
 	flagSuspended   // waits for t_continue (suspend.go)
 	flagNoAutoACK   // local: the ACK to its 2xx is not tm's (t_set_no_auto_ack)
 	flagProvisional // local: provisional replies are told, too
+	flagNoFailover  // t_set_disable_failover
 )
 
 // span is a range of the request's bytes.
@@ -154,6 +155,7 @@ const (
 	brTimeout // ended by timer
 	brReplied // got a reply
 	brUnsent  // made, not sent (its branch route dropped it, or it is being made)
+	brForced  // where it goes was said by the script: its name has no further addresses
 )
 
 // branch is one outgoing request. The request as it was sent follows it in its block.

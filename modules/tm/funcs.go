@@ -134,6 +134,7 @@ func (m *mod) funcs() []route.Func {
 		{Name: "t_next_contacts", From: rf, Compile: m.withContacts(m.nextContacts), Doc: "the next contacts of equal q become R-URI and branches; -2: there are none left"},
 		{Name: "t_replicate", Args: "|ss", From: req, Run: m.tReplicate, Doc: "send a copy elsewhere and discard its replies: to $du or the R-URI, to a URI, or to a host and port"},
 		{Name: "t_set_auto_inv_100", Args: "i", From: req, Run: m.flagFunc(flagAuto100), Doc: "automatic 100 on or off"},
+		{Name: "t_set_disable_failover", Args: "i", From: rtfb, Run: m.flagFunc(flagNoFailover), Doc: "on: no further address of a name is tried for this transaction (use_dns_failover)"},
 		{Name: "t_set_disable_6xx", Args: "i", From: rtfb, Run: m.flagFunc(flagNoFail6xx), Doc: "on: a 6xx does not end forking"},
 		{Name: "t_set_disable_internal_reply", Args: "i", From: rtfb, Run: m.flagFunc(flagNoReply), Doc: "on: a relay error is not answered by tm"},
 		{Name: "t_get_status_code", From: rof | route.InBranch, Run: func(c *route.Ctx, _ *route.Args) int {

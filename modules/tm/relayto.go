@@ -13,7 +13,7 @@ import (
 const (
 	relayNo100      = 1
 	relayNoReply    = 2
-	relayNoFailover = 4 // there is none
+	relayNoFailover = 4
 )
 
 // target reads [proto:]host[:port]; UDP is what is not said.
@@ -56,7 +56,7 @@ func (m *mod) compileRelayTo(_ route.Env, a *route.Args) (func(*route.Ctx) int, 
 				c.Logf(log.Err, "tm", "t_relay_to: flags %d", n)
 				return -1
 			}
-			if n&(relayNo100|relayNoReply) != 0 && c.Kind&route.InRequest != 0 && c.Msg.Line.Method != sipparse.ACK && c.Msg.Line.Method != sipparse.CANCEL {
+			if n&(relayNo100|relayNoReply|relayNoFailover) != 0 && c.Kind&route.InRequest != 0 && c.Msg.Line.Method != sipparse.ACK && c.Msg.Line.Method != sipparse.CANCEL {
 				t, err := m.ensure(c)
 				if err != nil {
 					refused(c, "t_relay_to", err)
@@ -64,6 +64,9 @@ func (m *mod) compileRelayTo(_ route.Env, a *route.Args) (func(*route.Ctx) int, 
 				}
 				if t == nil {
 					return 0 // a retransmission
+				}
+				if n&relayNoFailover != 0 {
+					t.flags |= flagNoFailover
 				}
 				if n&relayNo100 != 0 {
 					t.flags &^= flagAuto100

@@ -125,6 +125,7 @@ func (m *mod) decide(c *route.Ctx, o shm.Off, t *cell, bo shm.Off, b *branch, co
 		m.a.Unlock(&t.mu)
 		return
 	}
+	next := m.mayFailOver(c.P, t, bo, b, code)
 	b.status = code
 	switch {
 	case code < 200:
@@ -144,6 +145,15 @@ func (m *mod) decide(c *route.Ctx, o shm.Off, t *cell, bo shm.Off, b *branch, co
 	if code >= 600 && t.flags&flagNoFail6xx == 0 {
 		t.flags |= flag6xx
 	}
+	if next {
+		m.failOver(c, o, t, bo, b)
+		return
+	}
+	m.ended(c, o, t, b)
+}
+
+// ended is what becomes of the transaction when a branch has ended with a negative reply. mu is held, and let go.
+func (m *mod) ended(c *route.Ctx, o shm.Off, t *cell, b *branch) {
 	if b.onFailure != 0 {
 		m.branchFailed(c, o, t, b)
 		return

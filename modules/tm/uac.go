@@ -85,6 +85,8 @@ func (m *mod) forward(c *route.Ctx, t *cell, forced *route.Target) int {
 		}
 		if m.sendBranch(c, o, t, bo, b) {
 			sent++
+		} else if m.mayFailOver(c.P, t, bo, b, 477) {
+			m.nextBranch(c, o, t, bo, b) // this loop comes to it
 		}
 	}
 	if sent == 0 {
@@ -236,7 +238,14 @@ func (m *mod) resolveBranch(c *route.Ctx, o shm.Off, t *cell, index int, forced 
 		return err
 	}
 	d.Flags, d.Conn = c.FwdFlags, c.Main.OTCPID
-	return m.hangBranch(c, o, t, index, &d)
+	if err := m.hangBranch(c, o, t, index, &d); err != nil {
+		return err
+	}
+	if forced != nil {
+		_, b := m.branchAt(t, index)
+		b.flags |= brForced
+	}
+	return nil
 }
 
 // hangBranch builds the request as it leaves to d and hangs it on the transaction.
@@ -267,6 +276,12 @@ func (m *mod) hangBranch(c *route.Ctx, o shm.Off, t *cell, index int, d *route.D
 		m.a.Free(bo)
 		return err
 	}
+	m.hang(t, bo, b)
+	return nil
+}
+
+// hang puts a branch behind the others.
+func (m *mod) hang(t *cell, bo shm.Off, b *branch) {
 	m.a.Lock(&t.mu)
 	b.index = t.n
 	if t.last == 0 {
@@ -277,7 +292,6 @@ func (m *mod) hangBranch(c *route.Ctx, o shm.Off, t *cell, index int, d *route.D
 	t.last = bo
 	t.n++
 	m.a.Unlock(&t.mu)
-	return nil
 }
 
 // edits and giveEdits keep a pool of lists for what a branch route may change.

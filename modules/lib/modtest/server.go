@@ -24,6 +24,10 @@ type Server struct {
 	Arena *shm.Arena
 	// Resolve answers for names; nil: every name is unknown.
 	Resolve func(host string, v6 bool) (netip.Addr, bool)
+	// Places are all places of a name, instead of Resolve.
+	Places map[string][]route.Place
+	// Unreachable are addresses to which sending fails.
+	Unreachable map[string]bool
 
 	// Aliases are the ports that the script gave to TCP connections, in order.
 	Aliases []uint16
@@ -69,7 +73,7 @@ func Load(t testing.TB, cfg string) (*Server, error) {
 	p := &route.Proc{Slot: 0, Net: l.net, Started: start, Log: log.New(log.Options{Stderr: true, Out: &s.out}, log.Level(par.Debug))}
 	p.Par = route.Params{
 		ServerSignature: par.ServerSignature, ServerHeader: []byte(par.ServerHeader), UserAgentHeader: []byte(par.UserAgentHeader),
-		SIPWarning: par.SIPWarning, ParserLenient: par.ParserMode == 0, ForceRPort: par.ForceRPort, LocalRPort: par.LocalRPort,
+		SIPWarning: par.SIPWarning, DNSFailover: par.DNSFailover, ParserLenient: par.ParserMode == 0, ForceRPort: par.ForceRPort, LocalRPort: par.LocalRPort,
 		CheckVia: par.CheckVia, ReplyToVia: par.ReplyToVia, MaxWhileLoops: par.MaxWhileLoops, MaxRecursive: par.MaxRecursive,
 		MaxBranches: par.MaxBranches, AdvHost: []byte(par.AdvAddress), AdvPort: uint16(par.AdvPort), ParserLog: log.Level(par.ParserLog),
 		OnSendReply: par.OnSendReply, ServerID: par.ServerID, Phone2Tel: par.Phone2Tel, LatencyCfgLog: 99,

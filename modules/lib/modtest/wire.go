@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
+	"slices"
 	"strings"
 	"time"
 
@@ -33,6 +34,9 @@ func (w *wire) Buffer() []byte {
 }
 
 func (w *wire) Send(d route.Dest, b []byte) error {
+	if w.s.Unreachable[d.Addr.String()] {
+		return errUnreachable
+	}
 	w.s.sent = append(w.s.sent, Sent{Proto: d.Proto, To: d.Addr, From: d.Sock, Text: string(bytes.Clone(b))})
 	return nil
 }
@@ -53,9 +57,19 @@ func (w *wire) Now() int64 { return w.now }
 
 func (w *wire) Ticks() uint64 { return uint64((w.now - start) / int64(time.Second/16)) }
 
+var errUnreachable = errors.New("network is unreachable")
+
 var errName = errors.New("no such name")
 
 func (w *wire) Resolve(n route.Name) (route.Place, bool, func() (route.Place, error)) {
+	if l := w.s.Places[string(n.Host)]; l != nil {
+		for _, p := range l {
+			if !slices.Contains(n.Tried, p) {
+				return p, true, nil
+			}
+		}
+		return route.Place{}, true, nil
+	}
 	if f := w.s.Resolve; f != nil {
 		port := n.Port
 		if port == 0 {
