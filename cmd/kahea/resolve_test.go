@@ -140,3 +140,56 @@ func TestResolve(t *testing.T) {
 	}
 	s.stop()
 }
+
+// TestFailover: a request to a name whose first two addresses fail is answered by the third, in tm and over the whole server (-oracle runs it on Kamailio).
+func TestFailover(t *testing.T) {
+	addr := freeAddr(t)
+	host, port, _ := net.SplitHostPort(addr)
+	peers := []*peer{newPeer(t, "udp", "first", addr), newPeer(t, "udp", "second", addr), newPeer(t, "udp", "third", addr)}
+	alice := newPeer(t, "udp", "alice", addr)
+	var records []string
+	for i, p := range peers {
+		at, x, _ := net.SplitHostPort(p.local)
+		records = append(records, fmt.Sprintf("h%d.test. 60 IN A %s", i, at), fmt.Sprintf("_sip._udp.srv.test. 60 IN SRV %d 0 %s h%d.test.", 10*(i+1), x, i))
+	}
+	s := startBinary(t, withResolver(t, serverBinary, nameServer(t, records...)), addr, fmt.Sprintf("listen=udp:%s:%s\ndisable_tcp=yes\nchildren=2\nuse_dns_failover=yes\n"+
+		"loadmodule \"ctl.so\"\nloadmodule \"tm.so\"\nloadmodule \"sl.so\"\nmodparam(\"tm\", \"fr_timer\", 600)\n"+
+		"request_route {\n\tif (method==\"OPTIONS\") { sl_send_reply(\"200\", \"OK\"); exit; }\n\tt_relay();\n}\n", host, port))
+	for i := range 3 {
+		if err := alice.send(fmt.Appendf(nil, "MESSAGE sip:bob@srv.test SIP/2.0\r\nVia: SIP/2.0/UDP %s;branch=z9hG4bKf%d\r\nMax-Forwards: 70\r\nFrom: <sip:a@x>;tag=1\r\nTo: <sip:b@x>\r\nCall-ID: failover-%d\r\nCSeq: 1 MESSAGE\r\nContent-Length: 0\r\n\r\n",
+			alice.local, i, i)); err != nil {
+			t.Fatal(err)
+		}
+		got := func(p *peer) string { // its request: repetitions of one before are passed over
+			for {
+				b, err := p.next()
+				if err != nil {
+					t.Fatalf("%s: %v", p.name, err)
+				}
+				if strings.Contains(string(b), fmt.Sprintf("Call-ID: failover-%d", i)) {
+					return string(b)
+				}
+			}
+		}
+		answer := func(p *peer, request, status string) {
+			var b strings.Builder
+			b.WriteString("SIP/2.0 " + status + "\r\n")
+			for _, l := range strings.Split(request, "\r\n") {
+				switch name, _, _ := strings.Cut(l, ":"); name {
+				case "Via", "From", "To", "Call-ID", "CSeq":
+					b.WriteString(l + "\r\n")
+				}
+			}
+			if err := p.send([]byte(b.String() + "Content-Length: 0\r\n\r\n")); err != nil {
+				t.Fatal(err)
+			}
+		}
+		got(peers[0]) // which does not answer
+		answer(peers[1], got(peers[1]), "503 Service Unavailable")
+		answer(peers[2], got(peers[2]), "200 OK")
+		if b := got(alice); !strings.HasPrefix(b, "SIP/2.0 200") {
+			t.Errorf("alice got\n%s", b)
+		}
+	}
+	s.stop()
+}

@@ -21,7 +21,7 @@ var carry = flag.Bool("carry", false, "at each look at what was sent, export all
 // carried are the tests that must end alike when the transactions are exported and imported between all steps. Those that hold memory or suspended scripts over a step are
 // not among them: an upgrade ends scripts first.
 const carried = "^(TestRetransmission|TestTimeout|TestRestartFR|TestScriptTimers|TestFinalReply|TestRequestRepeated|TestOwn100|TestParallel|TestChallenges|TestSerial|" +
-	"TestFailureRoute|TestBranchFailure|TestLocal|TestBranchRoute|TestOnReply|TestCancel|TestCancelMore|TestAck|TestStream|TestOldStyle)$"
+	"TestFailureRoute|TestBranchFailure|TestLocal|TestBranchRoute|TestOnReply|TestCancel|TestCancelMore|TestAck|TestStream|TestOldStyle|TestFailover|TestFailoverRequest)$"
 
 // TestCarriedEverywhere runs those tests so.
 func TestCarriedEverywhere(t *testing.T) {
@@ -32,7 +32,7 @@ func TestCarriedEverywhere(t *testing.T) {
 	if err != nil {
 		t.Errorf("%v\n%s", err, out)
 	}
-	if n := strings.Count(string(out), "\n--- PASS: Test"); n != 20 {
+	if n := strings.Count(string(out), "\n--- PASS: Test"); n != 22 {
 		t.Errorf("%d tests ran:\n%s", n, out)
 	}
 }
