@@ -138,6 +138,7 @@ type Config struct {
 	MaxRecursive    int
 	MaxBranches     int
 	ReturnMode      int
+	ReceivedMode    int
 }
 
 // Refusal is suspend_policy for the engine.

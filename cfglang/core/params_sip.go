@@ -17,6 +17,7 @@ func (c *Config) sipParams() []Param {
 		{Name: "http_reply_parse", Aliases: []string{"http_reply_hack"}, Type: Bool, Bool: &c.HTTPReplies, Doc: "a message that begins with HTTP/1.0 or HTTP/1.1 and a status is a reply; no"},
 		{Name: "stats_name_separator", Fixed: true, Type: String, Str: &c.StatsSep, Doc: "between the parts of a statistic's name, such as a table's; _"},
 		{Name: "return_mode", Type: Number, Max: 1, Int: &c.ReturnMode, Doc: "0: a route or function in an expression is 0 or 1, true when it returned more than 0; 1: it is what it returned, true unless 0"},
+		{Name: "received_route_mode", Type: Number, Max: 1, Int: &c.ReceivedMode, Doc: "1: event_route[core:msg-received] runs for each message before it is parsed; 0"},
 		{Name: "max_while_loops", Type: Number, Int: &c.MaxWhileLoops, Runtime: "core", Doc: "turns of a while, 100; 0: any number"},
 		{Name: "max_recursive_level", Type: Number, Min: 1, Max: 100000, Int: &c.MaxRecursive, Doc: "nested blocks, 256"},
 		{Name: "max_branches", Type: Number, Min: 1, Max: 32, Int: &c.MaxBranches, Doc: "branches of a request, 12"},

@@ -102,6 +102,7 @@ type Ctx struct {
 	alike    *Ctx   // the next one with the same key
 	saved    *kept  // variables of the process, while the script waits
 
+	raw      []byte      // the message as received, while event_route[core:msg-received] runs
 	selected []selection // instances of configuration groups
 
 	uri      sipparse.URI // parsed current R-URI
@@ -112,14 +113,31 @@ type Ctx struct {
 }
 
 func (c *Ctx) reset() {
-	c.Edits.Reset()
+	c.forget()
 	c.Scratch.Reset()
 	c.AVPs.Reset()
-	c.Branches, c.selected = c.Branches[:0], c.selected[:0]
-	c.SBranch = Branch{Q: QUnset}
 	c.Msg.Buf = nil
 	c.Recv = Recv{}
-	c.ID, c.Kind, c.Flow, c.RC = 0, 0, 0, 0
+	c.ID, c.Kind = 0, 0
+	c.Faked = false
+	c.Trans, c.TransState, c.TransBranch = 0, 0, 0
+	c.Reply, c.ReplyCode = nil, 0
+	c.Send, c.SendBuf = nil, nil
+	c.raw = nil
+	c.Ext = [10]uint64{}
+	c.keep, c.release, c.code = nil, nil, 0
+	c.prefix = nil
+	c.wire, c.short, c.refused, c.waited, c.broken, c.after, c.viaNamed = false, false, false, false, false, false, false
+	c.listed, c.key, c.alike, c.saved = false, 0, nil, nil
+	c.co, c.depth = nil, 0
+}
+
+// forget drops what a script has said of the message, but for its attributes.
+func (c *Ctx) forget() {
+	c.Edits.Reset()
+	c.Branches, c.selected = c.Branches[:0], c.selected[:0]
+	c.SBranch = Branch{Q: QUnset}
+	c.Flow, c.RC = 0, 0
 	c.Err = ErrInfo{}
 	c.NewURI, c.DstURI, c.Path = nil, nil, nil
 	c.Main = BranchAttrs{}
@@ -129,18 +147,8 @@ func (c *Ctx) reset() {
 	c.RR = RecordRoute{}
 	c.AdvHost, c.AdvPort = nil, 0
 	c.FwdFlags, c.RplFlags = 0, 0
-	c.Faked = false
-	c.Trans, c.TransState, c.TransBranch = 0, 0, 0
 	c.Armed, c.Times = [4]uint64{}, Times{}
-	c.Reply, c.ReplyCode = nil, 0
-	c.Send, c.SendBuf = nil, nil
-	c.Ext = [10]uint64{}
-	c.keep, c.release, c.code = nil, nil, 0
-	c.prefix = nil
-	c.wire, c.short, c.refused, c.waited, c.broken, c.after, c.viaNamed = false, false, false, false, false, false, false
-	c.listed, c.key, c.alike, c.saved = false, 0, nil, nil
 	c.uriText, c.uriState = nil, 0
-	c.co, c.depth = nil, 0
 }
 
 // IsRequest says whether the message is a request.

@@ -53,12 +53,13 @@ type Proc struct {
 	free       []*Ctx
 	msgID      uint32
 	body, done func(c *Ctx)
+	rawBody    func(c *Ctx) // with received_route_mode
 	broken     func(c *Ctx) // body of what can not be parsed
 	lastCode   int          // of the message that ended last
 	waiting    *waiting
 	suspended  *int64    // scripts that wait, in shared memory
 	tag        TagPrefix // of the stateless 503
-	events     struct{ preRouting, parseError *Route }
+	events     struct{ received, preRouting, parseError *Route }
 }
 
 // Params are the core parameters that the engine itself reads, copied from the table in package core.
@@ -94,6 +95,7 @@ type Params struct {
 	ServerID                            int
 	IUID                                []byte // coreparam[iuid]; nil: none
 	RevDNS                              bool   // rev_dns
+	ReceivedRoute                       bool   // received_route_mode
 	Phone2Tel                           bool
 	Refusal                             Refusal
 }

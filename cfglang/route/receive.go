@@ -34,6 +34,20 @@ func (p *Proc) Receive(buf []byte, r Recv, keep func() (release func())) (closeC
 			c.short = true
 		}
 	}
+	c.keep = keep
+	if p.events.received != nil {
+		c.Msg.Buf = buf
+		return p.Runner.Run(c, p.rawBody, p.done) && p.lastCode < 0
+	}
+	if e := c.parse(buf); e != sipparse.OK {
+		p.unparsable(c, e)
+		return true
+	}
+	return p.Runner.Run(c, p.body, p.done) && p.lastCode < 0
+}
+
+// parse parses the message as far as every message of the wire must be.
+func (c *Ctx) parse(buf []byte) sipparse.Err {
 	e := c.Msg.Parse(buf)
 	if e == sipparse.OK && !c.Msg.Line.IsSIP && !c.Msg.Line.IsReply {
 		e = sipparse.ErrFirstLine // there are no hooks for other protocols yet
@@ -41,21 +55,20 @@ func (p *Proc) Receive(buf []byte, r Recv, keep func() (release func())) (closeC
 	if e == sipparse.OK {
 		e = c.Msg.Mandatory()
 	}
-	if e != sipparse.OK {
-		c.keep = keep
-		p.unparsable(c, e)
-		return true
-	}
-	c.keep = keep
-	if !p.Runner.Run(c, p.body, p.done) {
-		return false
-	}
-	closeConn = p.lastCode < 0
-	return closeConn
+	return e
 }
 
 // unparsable logs and counts what can not be parsed and runs its event route.
 func (p *Proc) unparsable(c *Ctx, e sipparse.Err) {
+	p.logUnparsable(c, e)
+	if p.events.parseError == nil {
+		p.Put(c)
+		return
+	}
+	p.Runner.Run(c, p.broken, p.done)
+}
+
+func (p *Proc) logUnparsable(c *Ctx, e sipparse.Err) {
 	if c.Msg.Line.IsReply {
 		p.Count(p.Stat.ErrReplies)
 	} else {
@@ -73,11 +86,6 @@ func (p *Proc) unparsable(c *Ctx, e sipparse.Err) {
 	if p.Log.On(p.Par.CoreLog) {
 		p.Log.Printf(p.Par.CoreLog, "<core>: ", "core parsing of SIP message failed (%s:%d/%s)", c.Recv.Src.Addr(), c.Recv.Src.Port(), c.Recv.Proto)
 	}
-	if p.events.parseError == nil {
-		p.Put(c)
-		return
-	}
-	p.Runner.Run(c, p.broken, p.done)
 }
 
 // run is the body of a message's coroutine.
@@ -199,7 +207,7 @@ func (p *Proc) end(c *Ctx) {
 
 // Start finishes a Proc that is otherwise filled: it finds the core's event routes, and what a dead predecessor has left.
 func (p *Proc) Start() {
-	p.body, p.done = p.run, p.end
+	p.body, p.rawBody, p.done = p.run, p.runRaw, p.end
 	p.waiting = newWaiting()
 	p.broken = func(c *Ctx) { c.RunTop(p.events.parseError, InEvent) }
 	if len(p.Net.Sockets) > 0 {
@@ -207,6 +215,9 @@ func (p *Proc) Start() {
 	}
 	if p.Arena != nil { // main compiles the script before there is shared memory
 		p.inherit()
+	}
+	if p.Par.ReceivedRoute {
+		p.events.received = p.Prog.Find(InEvent, "core:msg-received")
 	}
 	p.events.preRouting = p.Prog.Find(InEvent, "core:pre-routing")
 	p.events.parseError = p.Prog.Find(InEvent, "core:receive-parse-error")

@@ -100,7 +100,7 @@ func newServer(s sealed, c *config, slot int) (*server, error) {
 		SIPWarning: par.SIPWarning, ParserLenient: par.ParserMode == 0, HTTPReplies: par.HTTPReplies, LocalRPort: par.LocalRPort,
 		CheckVia: par.CheckVia, ReplyToVia: par.ReplyToVia, MaxWhileLoops: par.MaxWhileLoops, MaxRecursive: par.MaxRecursive,
 		MaxBranches: par.MaxBranches, AdvPort: uint16(par.AdvPort), OnSendReply: par.OnSendReply,
-		ServerID: par.ServerID, LogPrefixMode: par.LogPrefixMode, Phone2Tel: par.Phone2Tel, RevDNS: par.RevDNS,
+		ServerID: par.ServerID, LogPrefixMode: par.LogPrefixMode, Phone2Tel: par.Phone2Tel, ReceivedRoute: par.ReceivedMode == 1, RevDNS: par.RevDNS,
 	}
 	p.Par.AcceptAliases = par.TCPAcceptAliases
 	p.Net.MHomed = par.MHomed

@@ -121,6 +121,8 @@ func networkVars() []route.Var {
 			}
 			return route.Int(int64(c.Recv.Conn))
 		}),
+		rawVar("rcv", "the message as received (event_route[core:msg-received]): buf, which can be set, len, proto, sproto, af, srcip, srcport, rcvip, rcvport"),
+		rawVar("recv", "as $rcv"),
 		choice("snd", "where the message goes (onsend_route)", sendVars(false)),
 		choice("sndto", "as $snd", sendVars(false)),
 		choice("sndfrom", "from where the message goes (onsend_route)", sendVars(true)),

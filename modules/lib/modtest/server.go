@@ -76,7 +76,7 @@ func Load(t testing.TB, cfg string) (*Server, error) {
 		SIPWarning: par.SIPWarning, DNSFailover: par.DNSFailover, ParserLenient: par.ParserMode == 0, ForceRPort: par.ForceRPort, LocalRPort: par.LocalRPort,
 		CheckVia: par.CheckVia, ReplyToVia: par.ReplyToVia, MaxWhileLoops: par.MaxWhileLoops, MaxRecursive: par.MaxRecursive,
 		MaxBranches: par.MaxBranches, AdvHost: []byte(par.AdvAddress), AdvPort: uint16(par.AdvPort), ParserLog: log.Level(par.ParserLog),
-		OnSendReply: par.OnSendReply, ServerID: par.ServerID, Phone2Tel: par.Phone2Tel, LatencyCfgLog: 99,
+		OnSendReply: par.OnSendReply, ServerID: par.ServerID, Phone2Tel: par.Phone2Tel, ReceivedRoute: par.ReceivedMode == 1, LatencyCfgLog: 99,
 	}
 	if par.AdvAddress == "" {
 		p.Par.AdvHost = nil
