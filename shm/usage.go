@@ -13,6 +13,9 @@ type Usage struct {
 	Refused     uint64 // times that AllocUnreserved refused
 }
 
+// Allocator is the allocator of the arena.
+func (a *Arena) Allocator() Allocator { return Allocator(a.h.kind) }
+
 // Usage reads the allocator's sums under its lock.
 func (a *Arena) Usage() Usage {
 	a.lockHeap()

@@ -44,6 +44,7 @@ type Compiler struct {
 	d       *diag.List
 	pos     diag.Pos
 	kind    route.Mask
+	title   string // name of the block that is compiled, as Kamailio calls it; "" outside blocks
 	prog    *route.Program
 	pending []pendingRef
 	funcs   map[string][]*route.Func
@@ -127,7 +128,7 @@ func (k *Compiler) Compile(f *syntax.File) *route.Program {
 		}
 	}
 	for _, j := range jobs {
-		k.kind = j.r.Kind
+		k.kind, k.title = j.r.Kind, blockTitle(j.r)
 		var stmts []syntax.Stmt
 		for _, b := range j.body {
 			stmts = append(stmts, b.Stmts...)
@@ -210,6 +211,26 @@ func (k *Compiler) Route(kind route.Mask, name string) *route.RouteRef {
 	k.pending = append(k.pending, pendingRef{r, kind, k.pos})
 	k.used[routeKey{kind, name}] = true
 	return r
+}
+
+func (k *Compiler) Block() string { return k.title }
+
+// blockTitle is Kamailio's name of a block: that in its brackets, or one for each kind.
+func blockTitle(r *route.Route) string {
+	if r.Name != "" {
+		return r.Name
+	}
+	switch r.Kind {
+	case route.InRequest:
+		return "DEFAULT_ROUTE"
+	case route.InOnSend:
+		return "DEFAULT_SEND"
+	case route.InFailure:
+		return "DEFAULT_FAILURE"
+	case route.InBranch:
+		return "DEFAULT_BRANCH"
+	}
+	return "DEFAULT_ONREPLY"
 }
 
 func (k *Compiler) Pos() (string, int) {

@@ -60,6 +60,7 @@ type Ctx struct {
 	RR RecordRoute
 
 	ForceRPort, AddLocalRPort bool
+	SrvID                     bool   // our Via names server_id (via_add_srvid); only of what is sent while this script runs
 	AdvHost                   []byte // set_advertised_address
 	AdvPort                   uint16
 	FwdFlags, RplFlags        SendFlags
@@ -143,7 +144,7 @@ func (c *Ctx) forget() {
 	c.Main = BranchAttrs{}
 	c.URIFresh = true
 	c.Flags, c.XFlags = 0, 0
-	c.ForceRPort, c.AddLocalRPort, c.MTUProto = false, false, sipparse.ProtoNone
+	c.ForceRPort, c.AddLocalRPort, c.SrvID, c.MTUProto = false, false, false, sipparse.ProtoNone
 	c.RR = RecordRoute{}
 	c.AdvHost, c.AdvPort = nil, 0
 	c.FwdFlags, c.RplFlags = 0, 0

@@ -155,6 +155,9 @@ func (c *Ctx) Via(d *Dest, branch []byte) edit.ViaOpts {
 		v.ConnID = c.Recv.Conn
 	}
 	v.RPort = c.AddLocalRPort || c.P.Par.LocalRPort
+	if c.SrvID && c.P.Par.ServerID != 0 {
+		v.Extra = c.Scratch.Concat([]byte(";srvid="), c.Scratch.Int(int64(c.P.Par.ServerID)))
+	}
 	return v
 }
 
@@ -255,8 +258,22 @@ func (c *Ctx) onSend(d Dest, out *[]byte) bool {
 }
 
 // Forward sends the request statelessly to t (forward()). It returns 1, or a negative code.
-func (c *Ctx) Forward(t Target) int {
-	err := c.forward(t)
+func (c *Ctx) Forward(t Target) int { return c.forwarded(t, c.forward(t, 0)) }
+
+// ForwardUAC is Forward with our Via alone, so that its reply stays here; branch is the number at the end of the Via's branch. The message and its edits stay as they are.
+func (c *Ctx) ForwardUAC(t Target, branch uint32) int {
+	var saved edit.List
+	saved.CopyFrom(&c.Edits)
+	for h := c.Msg.First(sipparse.HdrVia); h != nil; h = c.Msg.NextOf(h) {
+		c.Edits.Remove(h.Off, h.End-h.Off, sipparse.HdrVia)
+	}
+	err := c.forward(t, branch)
+	c.Edits.CopyFrom(&saved)
+	return c.forwarded(t, err)
+}
+
+// forwarded counts and logs how forwarding ended, and makes it a result.
+func (c *Ctx) forwarded(t Target, err error) int {
 	if err == nil {
 		c.P.Count(c.P.Stat.FwdRequests)
 		return 1
@@ -273,7 +290,7 @@ func (c *Ctx) Forward(t Target) int {
 	return -1
 }
 
-func (c *Ctx) forward(t Target) error {
+func (c *Ctx) forward(t Target, index uint32) error {
 	d, err := c.Resolve(t, c.Main.ForceSock)
 	if err != nil {
 		return err
@@ -298,7 +315,7 @@ func (c *Ctx) forwardTo(d Dest) error {
 	if e != sipparse.OK {
 		return ErrBuild
 	}
-	branch := edit.AppendBranch(c.Scratch.Tail(64), hash, md5hex[:], 0)
+	branch := edit.AppendBranch(c.Scratch.Tail(64), hash, md5hex[:], index)
 	branch = c.Scratch.Keep(branch)
 	b, err := c.AppendRequest(c.P.Host.Buffer(), &d, c.NewURI, c.Path, branch)
 	if err != nil {

@@ -116,6 +116,8 @@ type Env interface {
 	Route(kind Mask, name string) *RouteRef
 	// Pos is where the function or variable stands: file:line.
 	Pos() (file string, line int)
+	// Block is the name of the block where it stands, as Kamailio has it ("DEFAULT_ROUTE"); "" in a module parameter.
+	Block() string
 	// Module finds a loaded module by name (nil if it is not loaded), for its API.
 	Module(name string) any
 	Define(name string) (string, bool)

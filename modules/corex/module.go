@@ -59,15 +59,19 @@ func (m *mod) Exports() modules.Exports {
 			{Name: "sendx", Args: "sss", From: route.AnyRoute, Doc: "the same from a socket, by address or name", Run: sendData("sendx")},
 			{Name: "set_source_address", Args: "s", From: route.AnyRoute, Doc: "take the message as sent from [proto:]address[:port]", Run: setSource},
 			{Name: "forward_reply", From: route.InReply, Doc: "send the reply on now", Run: forwardReply},
+			{Name: "forward_uac", Args: "|i", From: route.InRequest, Doc: "forward the request with our Via alone, so that no reply goes back; number of the branch", Run: forwardUAC(false)},
+			{Name: "forward_uac_uri", Args: "s|i", From: route.InRequest, Doc: "the same to a SIP URI", Run: forwardUAC(true)},
+			{Name: "via_add_srvid", Args: "i", From: route.AnyRoute, Doc: "1: our Via gets the parameter srvid with server_id, if that is not 0", Run: addSrvID},
 			{Name: "file_read", Args: "sP", From: route.AnyRoute, Doc: "store the text of a file in a variable; only this script waits for it", Run: readFile},
 			{Name: "file_write", Args: "ss", From: route.AnyRoute, Doc: "write text to a file, which is emptied before; only this script waits for it", Run: writeFile},
 			{Name: "is_faked_msg", From: route.AnyRoute, Doc: "1 if the message was made up, else -1", Run: func(c *route.Ctx, _ *route.Args) int { return truth(c.Faked) }},
 		},
-		Vars: []route.Var{{Name: "cfg", Bind: bindCfg, Doc: "$cfg(line), $cfg(name), $cfg(file): where the configuration stands"}},
-		RPC: []modules.RPC{
+		Vars: []route.Var{{Name: "cfg", Bind: bindCfg, Doc: "$cfg(line), $cfg(name), $cfg(file), $cfg(route): where the configuration stands"}},
+		RPC: append(m.memoryCommands(), []modules.RPC{
+			{Name: "corex.debug", Doc: "Set or get the log level", Run: m.debug},
 			{Name: "corex.list_sockets", Array: true, Doc: "List listen sockets", Run: m.listSockets},
 			{Name: "corex.list_aliases", Array: true, Doc: "List socket aliases", Run: m.listAliases},
-		},
+		}...),
 	}
 }
 
@@ -182,6 +186,8 @@ func bindCfg(e route.Env, r *route.VarRef) (route.Getter, route.Setter, error) {
 		v = route.Int(int64(line))
 	case "name", "file":
 		v = route.Str([]byte(file))
+	case "route":
+		v = route.Str([]byte(e.Block()))
 	default:
 		return nil, nil, errInner
 	}

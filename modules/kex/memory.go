@@ -1,6 +1,8 @@
 package kex
 
 import (
+	"fmt"
+	"slices"
 	"sync/atomic"
 
 	"kahea/modules"
@@ -34,29 +36,57 @@ func (m *mod) writeRow() {
 	atomic.StoreUint64(&r.Fragments, u.Fragments)
 }
 
+// chosenProc reads the parameters that select a process: none selects all; none of that number is what is said when there is no such process.
+func chosenProc(r *modules.Request) (match func(modules.ProcInfo) bool, none string, err error) {
+	if !r.More() {
+		return func(modules.ProcInfo) bool { return true }, "", nil
+	}
+	kind, err := r.Str()
+	if err != nil {
+		return nil, "", err
+	}
+	n, err := r.Integer()
+	if err != nil {
+		return nil, "", err
+	}
+	switch kind {
+	case "pid":
+		return func(p modules.ProcInfo) bool { return int64(p.PID) == n }, "No such pid", nil
+	case "rank":
+		return func(p modules.ProcInfo) bool { return int64(p.Rank) == n }, "No such rank", nil
+	case "index":
+		return func(p modules.ProcInfo) bool { return int64(p.Index) == n }, "No such index", nil
+	}
+	return nil, "", modules.NewFault(500, "Invalid filter type")
+}
+
+// pkgInfo tells what the private memory of a process is made of: all processes have the same.
+func (m *mod) pkgInfo(r *modules.Request) error {
+	match, none, err := chosenProc(r)
+	if err != nil {
+		return err
+	}
+	if none != "" && !slices.ContainsFunc(m.h.Procs(), match) {
+		return modules.NewFault(500, "%s", none)
+	}
+	p, ok := m.h.Mem.(interface {
+		private
+		Allocator() shm.Allocator
+	})
+	if !ok {
+		return modules.NewFault(500, "No private memory")
+	}
+	n := r.AddStruct()
+	n.AddStr("name", p.Allocator().String())
+	n.AddInt("size", int64(p.Usage().Total))
+	return nil
+}
+
 func (m *mod) pkgStats(r *modules.Request) error {
 	m.writeRow()
-	match := func(modules.ProcInfo) bool { return true }
-	none := ""
-	if r.More() {
-		kind, err := r.Str()
-		if err != nil {
-			return err
-		}
-		n, err := r.Integer()
-		if err != nil {
-			return err
-		}
-		switch kind {
-		case "pid":
-			match, none = func(p modules.ProcInfo) bool { return int64(p.PID) == n }, "No such pid"
-		case "rank":
-			match, none = func(p modules.ProcInfo) bool { return int64(p.Rank) == n }, "No such rank"
-		case "index":
-			match, none = func(p modules.ProcInfo) bool { return int64(p.Index) == n }, "No such index"
-		default:
-			return modules.NewFault(500, "Invalid filter type")
-		}
+	match, none, err := chosenProc(r)
+	if err != nil {
+		return err
 	}
 	for _, p := range m.h.Procs() {
 		if !match(p) {
@@ -81,8 +111,16 @@ func (m *mod) pkgStats(r *modules.Request) error {
 	return nil
 }
 
-// modStats prints the ledger of shared memory, and of this process's private memory, by module.
 func (m *mod) modStats(r *modules.Request) error {
+	return m.ledger(r, func(n *modules.Node, t *shm.TagUsage) { n.AddInt(t.Kind, int64(t.Bytes)) })
+}
+
+func (m *mod) modStatsX(r *modules.Request) error {
+	return m.ledger(r, func(n *modules.Node, t *shm.TagUsage) { n.AddStr(t.Kind, fmt.Sprintf("%d (%d)", t.Bytes, t.Blocks)) })
+}
+
+// ledger prints who uses shared memory, and this process's private memory, by module.
+func (m *mod) ledger(r *modules.Request, add func(n *modules.Node, t *shm.TagUsage)) error {
 	if !r.More() {
 		return modules.NewFault(500, `Module name or "all" needed`)
 	}
@@ -124,7 +162,7 @@ func (m *mod) modStats(r *modules.Request) error {
 		var total uint64
 		for _, t := range ledger {
 			if t.Module == x && t.Blocks > 0 {
-				n.AddInt(t.Kind, int64(t.Bytes))
+				add(n, &t)
 				total += t.Bytes
 			}
 		}

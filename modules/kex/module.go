@@ -97,6 +97,8 @@ func (m *mod) Exports() modules.Exports {
 		RPC: append(m.statCommands(),
 			modules.RPC{Name: "mod.stats", Array: true, Doc: "Per module memory usage: module or all; shm, pkg or all.", Run: m.modStats},
 			modules.RPC{Name: "mod.mem_stats", Array: true, Doc: "As mod.stats.", Run: m.modStats},
+			modules.RPC{Name: "mod.mem_statsx", Array: true, Doc: "As mod.stats, each with its number of blocks.", Run: m.modStatsX},
+			modules.RPC{Name: "pkg.info", Doc: "Allocator and size of the private memory of a process; pid, rank or index and a number select one.", Run: m.pkgInfo},
 			modules.RPC{Name: "pkg.stats", Array: true, Doc: "Private memory of the processes; pid, rank or index and a number select one.", Run: m.pkgStats}),
 	}
 }
