@@ -167,7 +167,13 @@ func (m *mod) bindCount(e route.Env, r *route.VarRef) (route.Getter, route.Sette
 		if err != nil {
 			return nil, nil, err
 		}
-		return func(c *route.Ctx) route.Value { return route.Int(int64(c.AVPs.XCount(x.eval(c)))) }, nil, nil
+		return func(c *route.Ctx) route.Value {
+			r, ok := x.eval(c)
+			if !ok {
+				return route.Int(0)
+			}
+			return route.Int(int64(c.AVPs.XCount(r)))
+		}, nil, nil
 	}
 	return nil, nil, fmt.Errorf("got (%s), want $avp(name), $xavp(name), $xavi(name) or $xavu(name)", r.Inner)
 }

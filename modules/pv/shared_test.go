@@ -29,7 +29,7 @@ func TestSharedVariableErrors(t *testing.T) {
 		{"start value", "modparam(\"pv\", \"shvset\", \"x=z:1\")\nrequest_route { exit; }", "want s or i"},
 		{"root without a name", "request_route { $xavp(=>x) = 1; }", "name in parentheses is missing"},
 		{"three levels", "request_route { $xavp(a=>b=>c) = 1; }", "two levels"},
-		{"name in a variable", "request_route { $xavp($var(x)) = 1; }", "names in variables are not there"},
+		{"name in no variable", "request_route { $xavp($nosuch) = 1; }", `unknown variable "$nosuch"`},
 		{"index behind", "request_route { $var(x) = $(xavp(a)[1]); }", "stands in the parentheses"},
 		{"index of xavu", "request_route { $xavu(a[1]) = 1; }", "takes no index"},
 	} {

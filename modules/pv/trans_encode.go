@@ -16,6 +16,8 @@ import (
 	"strings"
 
 	"kahea/cfglang/route"
+
+	legacy "golang.org/x/crypto/sha3"
 )
 
 func encodeTrans() map[string]binder {
@@ -26,6 +28,11 @@ func encodeTrans() map[string]binder {
 		"sha384": hashed(func(d, b []byte) []byte { s := sha512.Sum384(b); return hex.AppendEncode(d, s[:]) }),
 		"sha512": hashed(func(d, b []byte) []byte { s := sha512.Sum512(b); return hex.AppendEncode(d, s[:]) }),
 		"sha3":   bindSHA3,
+		"keccak": hashed(func(d, b []byte) []byte {
+			h := legacy.NewLegacyKeccak256()
+			h.Write(b)
+			return hex.AppendEncode(d, h.Sum(nil))
+		}),
 		"crc32": onText(func(c *route.Ctx, b []byte) route.Value {
 			return route.Str(c.Scratch.Int(int64(crc32.ChecksumIEEE(b))))
 		}),

@@ -14,6 +14,7 @@ var stringMethods = []route.TransMethod{
 	{Name: "sha384", Doc: "SHA-384 in lower-case hexadecimal"},
 	{Name: "sha512", Doc: "SHA-512 in lower-case hexadecimal"},
 	{Name: "sha3", Args: "[256|384|512]", Example: "512", Doc: "SHA-3 of 256 (the default), 384 or 512 bits in lower-case hexadecimal"},
+	{Name: "keccak", Doc: "Keccak of 256 bits, as it was before SHA-3, in lower-case hexadecimal"},
 	{Name: "encode.hexa", Doc: "each byte as two hexadecimal digits"},
 	{Name: "decode.hexa", Doc: "the bytes of hexadecimal digits"},
 	{Name: "encode.7bit", Doc: "the alphabet of GSM packed in 7 bits, in hexadecimal"},

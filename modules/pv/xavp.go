@@ -17,24 +17,28 @@ func xavpVars() []route.Var {
 	}
 }
 
-// xref is a reference to a structured attribute; the indexes may be variables.
+// xref is a reference to a structured attribute; the indexes may be variables, and the names.
 type xref struct {
 	route.XRef
-	rootPV, fieldPV *route.PV
+	rootPV, fieldPV     *route.PV // of the indexes
+	rootName, fieldName *route.PV
 }
 
 var errOuterIndex = errors.New("the index stands in the parentheses: (name[0]) or (root[0]=>field[0])")
 
 func parseXRef(e route.Env, kind route.XKind, s string) (*xref, error) {
-	root, field, hasField := strings.Cut(s, "=>")
+	root, field, hasField := s, "", false
+	if i := outside(s, "=>"); i >= 0 {
+		root, field, hasField = s[:i], s[i+len("=>"):], true
+	}
 	x := &xref{XRef: route.XRef{Kind: kind}}
 	var err error
-	if x.Root, x.RootAt, x.rootPV, err = parseXName(e, root); err != nil {
+	if x.Root, x.rootName, x.RootAt, x.rootPV, err = parseXName(e, root); err != nil {
 		return nil, err
 	}
 	x.FieldAt.None = true
 	if hasField {
-		if x.Field, x.FieldAt, x.fieldPV, err = parseXName(e, field); err != nil {
+		if x.Field, x.fieldName, x.FieldAt, x.fieldPV, err = parseXName(e, field); err != nil {
 			return nil, err
 		}
 	}
@@ -44,20 +48,42 @@ func parseXRef(e route.Env, kind route.XKind, s string) (*xref, error) {
 	return x, nil
 }
 
-func parseXName(e route.Env, s string) (name []byte, at route.XIndex, v *route.PV, err error) {
+// outside is where sep stands in s outside parentheses, -1 if nowhere.
+func outside(s, sep string) int {
+	depth := 0
+	for i := range len(s) {
+		switch {
+		case s[i] == '(':
+			depth++
+		case s[i] == ')':
+			depth--
+		case depth == 0 && strings.HasPrefix(s[i:], sep):
+			return i
+		}
+	}
+	return -1
+}
+
+// parseXName reads name[index]; a name in a variable is nv, and name is not nil then.
+func parseXName(e route.Env, s string) (name []byte, nv *route.PV, at route.XIndex, v *route.PV, err error) {
 	s = strings.TrimSpace(s)
-	n, rest, indexed := strings.Cut(s, "[")
+	n, rest, indexed := s, "", false
+	if i := outside(s, "["); i >= 0 {
+		n, rest, indexed = s[:i], s[i+1:], true
+	}
 	n = strings.TrimSpace(n)
 	switch {
 	case n == "":
-		return nil, at, nil, errWantName
+		return nil, nil, at, nil, errWantName
 	case strings.HasPrefix(n, "$"):
-		return nil, at, nil, fmt.Errorf("%q: names in variables are not there", n)
-	case strings.Contains(n, "=>"):
-		return nil, at, nil, fmt.Errorf("%q: there are two levels", s)
+		if nv, err = e.ParsePV(n); err != nil {
+			return nil, nil, at, nil, err
+		}
+	case outside(n, "=>") >= 0:
+		return nil, nil, at, nil, fmt.Errorf("%q: there are two levels", s)
 	}
 	if !indexed {
-		return []byte(n), route.XIndex{None: true}, nil, nil
+		return []byte(n), nv, route.XIndex{None: true}, nil, nil
 	}
 	idx, ok := strings.CutSuffix(strings.TrimSpace(rest), "]")
 	idx = strings.TrimSpace(idx)
@@ -73,11 +99,23 @@ func parseXName(e route.Env, s string) (name []byte, at route.XIndex, v *route.P
 			err = fmt.Errorf("index %q is no number, variable or *", idx)
 		}
 	}
-	return []byte(n), at, v, err
+	return []byte(n), nv, at, v, err
 }
 
-// eval is the reference with its indexes read.
-func (x *xref) eval(c *route.Ctx) *route.XRef {
+var errEmptyName = errors.New("the variable with the name is empty")
+
+// eval is the reference with its indexes and names read; false: a name is empty.
+func (x *xref) eval(c *route.Ctx) (*route.XRef, bool) {
+	if x.rootName != nil {
+		if x.Root = x.rootName.Get(c).Text(c); len(x.Root) == 0 {
+			return &x.XRef, false
+		}
+	}
+	if x.fieldName != nil {
+		if x.Field = x.fieldName.Get(c).Text(c); len(x.Field) == 0 {
+			return &x.XRef, false
+		}
+	}
 	if x.rootPV != nil {
 		n, _ := x.rootPV.Get(c).Number()
 		x.RootAt.N = int(n)
@@ -86,7 +124,7 @@ func (x *xref) eval(c *route.Ctx) *route.XRef {
 		n, _ := x.fieldPV.Get(c).Number()
 		x.FieldAt.N = int(n)
 	}
-	return &x.XRef
+	return &x.XRef, true
 }
 
 func bindXAVP(kind route.XKind) func(route.Env, *route.VarRef) (route.Getter, route.Setter, error) {
@@ -98,8 +136,19 @@ func bindXAVP(kind route.XKind) func(route.Env, *route.VarRef) (route.Getter, ro
 		if err != nil {
 			return nil, nil, err
 		}
-		return func(c *route.Ctx) route.Value { return c.AVPs.XGet(c, x.eval(c)) },
-			func(c *route.Ctx, v route.Value) error { return c.AVPs.XSet(c, x.eval(c), v) }, nil
+		return func(c *route.Ctx) route.Value {
+				r, ok := x.eval(c)
+				if !ok {
+					return route.Null
+				}
+				return c.AVPs.XGet(c, r)
+			}, func(c *route.Ctx, v route.Value) error {
+				r, ok := x.eval(c)
+				if !ok {
+					return errEmptyName
+				}
+				return c.AVPs.XSet(c, r, v)
+			}, nil
 	}
 }
 

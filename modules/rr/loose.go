@@ -69,7 +69,23 @@ func preloaded(c *route.Ctx) bool {
 }
 
 func (m *mod) looseRoute(c *route.Ctx, _ *route.Args) int {
-	r, _ := m.loose(c)
+	r, _ := m.loose(c, m.looseMode)
+	return r
+}
+
+// Bits of loose_route_mode. There are no flow tokens (RFC 5626) here, so the second one changes nothing: it asks for what is so anyway.
+const (
+	looseNoStrict = 1
+	looseNoFlow   = 2
+)
+
+func (m *mod) looseRouteMode(c *route.Ctx, a *route.Args) int {
+	n, ok := a.Int(c, 0)
+	if !ok || n < 0 || n > looseNoStrict|looseNoFlow {
+		c.Logf(log.Err, "rr", "loose_route_mode: got %d, want 0 to 3", n)
+		return routeErr
+	}
+	r, _ := m.loose(c, int(n))
 	return r
 }
 
@@ -77,12 +93,12 @@ func (m *mod) loosePreloaded(c *route.Ctx, _ *route.Args) int {
 	if !preloaded(c) {
 		return -1
 	}
-	_, followed := m.loose(c)
+	_, followed := m.loose(c, m.looseMode)
 	return boolRC(followed)
 }
 
 // loose follows the route set (RFC 3261 16.4, 16.12). followed says that a next hop was taken from it.
-func (m *mod) loose(c *route.Ctx) (rc int, followed bool) {
+func (m *mod) loose(c *route.Ctx, mode int) (rc int, followed bool) {
 	c.Ext[extRouted] = 0
 	w := entries{v: c.Msg.Values(sipparse.HdrRoute), c: c}
 	if !w.next() || w.broken() {
@@ -92,7 +108,7 @@ func (m *mod) loose(c *route.Ctx) (rc int, followed bool) {
 		return routeErr, false
 	}
 	first := preloaded(c)
-	if !first {
+	if !first && mode&looseNoStrict == 0 {
 		if u, b, ok := c.ParsedRURI(); ok && !u.HasGR && c.P.MyselfURI(u, b) {
 			return m.afterStrict(c, &w)
 		}
@@ -305,7 +321,9 @@ func (m *mod) forceSecond(c *route.Ctx, u *sipparse.URI, text []byte) {
 	if port == 0 {
 		port = route.DefaultPort(u)
 	}
-	if s := c.P.Net.Lookup(proto, u.Host.In(text), port); s != nil {
+	if s := m.named(c, u, text); s != nil {
+		c.Main.ForceSock = s
+	} else if s := c.P.Net.Lookup(proto, u.Host.In(text), port); s != nil {
 		c.Main.ForceSock = s
 	} else if m.socketWarning != 0 {
 		c.Logf(log.Warn, "rr", "no socket found to match second RR (%s)", text)
@@ -317,4 +335,21 @@ func (m *mod) forceOne(c *route.Ctx, u *sipparse.URI, text []byte) {
 	if m.forceSocket != 0 && !u.HasR2 {
 		m.forceSecond(c, u, text)
 	}
+}
+
+// named is the socket that the parameter sn names, with sockname_mode.
+func (m *mod) named(c *route.Ctx, u *sipparse.URI, text []byte) *route.Socket {
+	if m.socketNames == 0 {
+		return nil
+	}
+	name, ok := sipparse.Param(u.Params.In(text), "sn")
+	if !ok || len(name) == 0 {
+		return nil
+	}
+	for _, s := range c.P.Net.Sockets {
+		if string(s.Name) == string(name) {
+			return s
+		}
+	}
+	return nil
 }

@@ -28,32 +28,33 @@ type mod struct {
 	addUsername    int
 	socketWarning  int
 	forceSocket    int
+	ignoreSIPS     int
+	socketNames    int
+	looseMode      int
+	userText       string
+	user           *route.PV // of userText
 	h              *modules.Host
 }
 
 func (m *mod) Exports() modules.Exports {
 	const rbf = route.InRequest | route.InBranch | route.InFailure
-	zero := func(name string, def int) modules.Param {
-		return modules.Param{Name: name, Type: modules.IntParam, Doc: "only the default is there yet", Func: func(v modules.Value) error {
-			if v.Int != def {
-				return fmt.Errorf("%d is not there yet, only %d", v.Int, def)
-			}
-			return nil
-		}}
-	}
 	return modules.Exports{
 		Params: []modules.Param{
 			{Name: "append_fromtag", Int: &m.appendFromTag, Max: 1, Doc: "1: ;ftag= with the From tag in Record-Route (is_direction needs it)"},
-			{Name: "enable_double_rr", Int: &m.enableDoubleRR, Max: 1, Doc: "1: two Record-Route lines when a request leaves from another socket than it came in by"},
+			{Name: "enable_double_rr", Int: &m.enableDoubleRR, Max: 2, Doc: "1: two Record-Route lines when a request leaves from another socket than it came in by; 2: always two"},
 			{Name: "enable_full_lr", Int: &m.enableFullLR, Max: 1, Doc: "1: write lr=on instead of lr"},
 			{Name: "add_username", Int: &m.addUsername, Max: 1, Doc: "1: user of the R-URI in the Record-Route URI"},
 			{Name: "enable_socket_mismatch_warning", Int: &m.socketWarning, Max: 1, Doc: "1: warn when the second of two own Route entries names no socket of ours"},
 			{Name: "force_send_socket", Int: &m.forceSocket, Max: 1, Doc: "1: send from the socket that a single own Route entry names"},
-			zero("ignore_sips", 0), zero("sockname_mode", 0), zero("loose_route_mode", 0),
+			{Name: "ignore_sips", Int: &m.ignoreSIPS, Max: 1, Doc: "1: Record-Route is a sip URI when the R-URI is sips too"},
+			{Name: "sockname_mode", Int: &m.socketNames, Max: 1, Doc: "1: Record-Route has the socket's name in the parameter sn, and Route finds the socket by it"},
+			{Name: "loose_route_mode", Int: &m.looseMode, Max: looseNoStrict | looseNoFlow, Doc: "mode of loose_route(), as of the function of this name; 0"},
+			{Name: "custom_user_avp", Str: &m.userText, Doc: "variable with the user of the Record-Route URI, with add_username; the R-URI's user while it is null"},
 		},
 		Funcs: []route.Func{
 			{Name: "loose_route", From: route.InRequest, Run: m.looseRoute, Doc: "follow the Route set: drop own entries, set $du or the R-URI; true for requests inside a dialog"},
 			{Name: "loose_route_preloaded", From: route.InRequest, Run: m.loosePreloaded, Doc: "the same, true only for an initial request with a preloaded route"},
+			{Name: "loose_route_mode", Args: "i", From: route.InRequest, Run: m.looseRouteMode, Doc: "loose_route() with a mode, a sum: 1 the R-URI is not taken for that of a strict router, 2 flow tokens do not count"},
 			{Name: "record_route", Args: "|s", From: rbf, Run: m.recordRoute, Doc: "stay in the dialog's route set; optional parameters"},
 			{Name: "record_route_preset", Args: "s|s", From: rbf, Run: m.preset, Doc: "Record-Route with the given address;params, optionally a second one"},
 			{Name: "record_route_advertised_address", Args: "s", From: rbf, Run: m.advertised, Doc: "Record-Route with the given host[:port], twice when the protocol changes"},
@@ -70,5 +71,12 @@ func (m *mod) Exports() modules.Exports {
 func (m *mod) Setup(h *modules.Host) error {
 	m.h = h
 	h.RecordRoute = m.lines
+	if m.userText != "" {
+		v, err := h.Env.ParsePV(m.userText)
+		if err != nil {
+			return fmt.Errorf("custom_user_avp: %w", err)
+		}
+		m.user = v
+	}
 	return nil
 }

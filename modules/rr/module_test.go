@@ -149,6 +149,8 @@ func TestRecordRoute(t *testing.T) {
 		{"append_fromtag off", `modparam("rr", "append_fromtag", 0)`, `record_route();`, []string{"<sip:127.0.0.1;lr>"}},
 		{"enable_full_lr", `modparam("rr", "enable_full_lr", 1)`, `record_route();`, []string{"<sip:127.0.0.1;lr=on;ftag=a1>"}},
 		{"add_username", `modparam("rr", "add_username", 1)`, `record_route();`, []string{"<sip:bob@127.0.0.1;lr;ftag=a1>"}},
+		{"sips", "", `$ru = "sips:bob@127.0.0.1:6001;transport=udp"; $du = "sip:127.0.0.1:6001"; record_route();`, []string{"<sips:127.0.0.1;lr;ftag=a1>"}},
+		{"ignore_sips", `modparam("rr", "ignore_sips", 1)`, `$ru = "sips:bob@127.0.0.1:6001;transport=udp"; $du = "sip:127.0.0.1:6001"; record_route();`, []string{one}},
 		{"double", "", `$fs = "udp:127.0.0.1:5062"; record_route();`, []string{"<sip:127.0.0.1:5062;r2=on;lr;ftag=a1>", "<sip:127.0.0.1;r2=on;lr;ftag=a1>"}},
 		{"enable_double_rr off", `modparam("rr", "enable_double_rr", 0)`, `$fs = "udp:127.0.0.1:5062"; record_route();`, []string{one}},
 	} {
@@ -166,10 +168,10 @@ func TestRecordRoute(t *testing.T) {
 	}
 }
 
-// TestParameterErrors refuses what is not there yet.
+// TestParameterErrors refuses what means nothing.
 func TestParameterErrors(t *testing.T) {
 	for _, tc := range []struct{ name, cfg, want string }{
-		{"ignore_sips", load + "modparam(\"rr\", \"ignore_sips\", 1)\nrequest_route { exit; }", "1 is not there yet, only 0"},
+		{"custom_user_avp", load + "modparam(\"rr\", \"custom_user_avp\", \"$nosuch\")\nrequest_route { exit; }", "custom_user_avp"},
 		{"direction", load + `request_route { is_direction("sideways"); }`, "downstream"},
 	} {
 		t.Run(tc.name, func(t *testing.T) {

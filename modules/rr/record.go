@@ -28,12 +28,25 @@ func (m *mod) recordRoute(c *route.Ctx, a *route.Args) int {
 		c.RR.Params = c.Scratch.Concat(p, c.RR.Params)
 	}
 	if m.addUsername != 0 {
-		if u, b, ok := c.ParsedRURI(); ok && !u.User.Empty() {
-			c.RR.User = c.Scratch.Copy(u.User.In(b))
-		}
+		c.RR.User = m.username(c)
 	}
 	c.RR.On = true
 	return 1
+}
+
+// username is the user of the Record-Route URI: what custom_user_avp holds, else the R-URI's; nil if there is none.
+func (m *mod) username(c *route.Ctx) []byte {
+	if m.user != nil {
+		if v := m.user.Get(c); !v.IsNull() {
+			if b := v.Text(c); len(b) > 0 {
+				return c.Scratch.Copy(b)
+			}
+		}
+	}
+	if u, b, ok := c.ParsedRURI(); ok && !u.User.Empty() {
+		return c.Scratch.Copy(u.User.In(b))
+	}
+	return nil
 }
 
 func (m *mod) preset(c *route.Ctx, a *route.Args) int {
@@ -92,7 +105,7 @@ func (m *mod) lines(c *route.Ctx, out *route.Socket) []byte {
 	if b == nil {
 		return nil
 	}
-	two := m.enableDoubleRR != 0 && in != out
+	two := m.enableDoubleRR == 2 || m.enableDoubleRR != 0 && in != out
 	if two {
 		b = m.appendLine(c, b, out, true)
 	}
@@ -100,7 +113,7 @@ func (m *mod) lines(c *route.Ctx, out *route.Socket) []byte {
 }
 
 func (m *mod) appendLine(c *route.Ctx, b []byte, s *route.Socket, two bool) []byte {
-	b = append(b, "Record-Route: <sip:"...)
+	b = append(append(append(b, "Record-Route: <"...), m.scheme(c)...), ':')
 	if c.RR.User != nil {
 		b = append(b, c.RR.User...)
 		b = append(b, '@')
@@ -115,7 +128,20 @@ func (m *mod) appendLine(c *route.Ctx, b []byte, s *route.Socket, two bool) []by
 		b = append(b, ";transport="...)
 		b = append(b, s.Proto.String()...)
 	}
+	if m.socketNames != 0 && len(s.Name) > 0 {
+		b = append(append(b, ";sn="...), s.Name...)
+	}
 	return m.appendTail(c, b, two)
+}
+
+// scheme is that of the Record-Route URI: the R-URI's, unless ignore_sips is set.
+func (m *mod) scheme(c *route.Ctx) string {
+	if m.ignoreSIPS == 0 {
+		if u, _, ok := c.ParsedRURI(); ok && u.Scheme == sipparse.SchemeSIPS {
+			return "sips"
+		}
+	}
+	return "sip"
 }
 
 // appendTail appends r2, lr, ftag and further parameters and ends the line.

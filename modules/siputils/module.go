@@ -27,6 +27,7 @@ type mod struct {
 	rpidPrefix, rpidSuffix, rpidAVP     string
 	maxE164                             int
 	sl                                  replier
+	auth                                verifier
 }
 
 // replier is what siputils needs of sl.
@@ -93,6 +94,7 @@ func (m *mod) Exports() modules.Exports {
 			{Name: "uri_param_rm", Args: "s", From: requestRoutes, Run: rmURIParam, Doc: "remove an R-URI parameter"},
 			{Name: "tel2sip", Args: "ssP", From: requestRoutes | route.AnyReply, Run: tel2sip, Doc: "make a sip: URI at a host of a tel: URI"},
 			{Name: "tel2sip2", Args: "ssP", From: requestRoutes | route.AnyReply, Run: tel2sip2, Doc: "tel2sip, with the parameters in the order of RFC 3261 19.1.6"},
+			{Name: "is_user", Args: "s", From: route.InRequest | route.InLocal, Run: m.isUser, Doc: "the user whose credentials a module has verified; false when none has"},
 			test("is_uri", "s", "the text is a SIP or tel URI", func(c *route.Ctx, a *route.Args) bool {
 				b, ok := a.Str(c, 0)
 				var u sipparse.URI
@@ -154,7 +156,8 @@ func truth(b bool) int {
 }
 
 func (m *mod) Setup(h *modules.Host) error {
-	m.sl, _ = h.Find("sl").(replier) // only options_reply needs it
+	m.sl, _ = h.Find("sl").(replier)      // only options_reply needs it
+	m.auth, _ = h.Find("auth").(verifier) // and is_user this one
 	return nil
 }
 
