@@ -109,11 +109,6 @@ func span(lo, hi int) string {
 
 func (k *Compiler) unknownFunc(x *syntax.Call) {
 	dg := diag.Diagnostic{Pos: x.Pos, EndCol: x.Pos.Col + len(x.Name), Summary: fmt.Sprintf("unknown function %q", x.Name)}
-	if k.o.NotYet[x.Name] {
-		dg.Summary = fmt.Sprintf("core command %s is not there yet", x.Name)
-		k.d.Add(dg)
-		return
-	}
 	dg.Detail = k.hint("function", x.Name, true, func() []string { return slices.Sorted(maps.Keys(k.funcs)) })
 	if dg.Detail == "" {
 		dg.Detail = k.unknownDetail("the module that has it must be loaded above the route that uses it")
@@ -174,6 +169,18 @@ func (k *Compiler) arg(fn string, i int, kind byte, x syntax.Expr) (a route.Arg,
 			return fail("%v", err)
 		}
 		a.RE = re
+		return a, true
+	case 'a':
+		if a.Attr = k.attrArg(x); a.Attr == nil {
+			return fail("must be an attribute: %%name")
+		}
+		return a, true
+	case 'A':
+		n, declared := k.o.AVPFlags[string(a.Text)]
+		if !a.Const || !declared {
+			return fail("avpflag %q is not declared: a line like \"avpflags NAME;\" declares it", a.Text)
+		}
+		a.Num = int64(n)
 		return a, true
 	case 'p', 'P':
 		var text string

@@ -34,8 +34,6 @@ type Options struct {
 	Elsewhere func(name string) string
 	// Missing are modules that the configuration loads and that are not there: what is unknown may be theirs.
 	Missing []string
-	// NotYet names core commands that Kamailio has and kahea does not yet have: they are an error of their own kind.
-	NotYet map[string]bool
 }
 
 // Compiler compiles one configuration. It implements route.Env for the functions and variables that it meets.

@@ -2,7 +2,6 @@ package compile
 
 import (
 	"fmt"
-	"strings"
 
 	"kahea/cfglang/route"
 	"kahea/cfglang/syntax"
@@ -225,7 +224,7 @@ func (k *Compiler) expr(x syntax.Expr) *expr {
 		// a select is a string, "" when it is undefined; only "defined" sees the difference
 		e = &expr{typ: tStr, sel: get, str: func(c *route.Ctx) ([]byte, bool) { return get(c).Text(c), true }}
 	case *syntax.Avp:
-		v := k.attribute(x, "$avp(%s)")
+		v := k.attribute(x)
 		if v == nil {
 			return nil
 		}
@@ -256,21 +255,6 @@ func (k *Compiler) code(x syntax.Expr) intFn {
 		c.Flow &^= route.FlowBreak | route.FlowReturn
 		return int64(rc), true
 	}
-}
-
-// attribute compiles %name, which is the AVP of that name: reading takes the newest value, assigning replaces all.
-func (k *Compiler) attribute(x *syntax.Avp, as string) *route.PV {
-	name, ok := strings.CutPrefix(x.Text, "%")
-	if !ok || strings.ContainsAny(name, ".[") {
-		k.d.Errorf(x.Pos, "attribute %s: classes and indexes are not there yet: write %%name or $avp(name)", x.Text)
-		return nil
-	}
-	v, err := k.ParsePV(fmt.Sprintf(as, name))
-	if err != nil {
-		k.errorAt(x.Pos, err)
-		return nil
-	}
-	return v
 }
 
 func (k *Compiler) unary(x *syntax.Unary) *expr {

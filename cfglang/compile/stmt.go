@@ -330,6 +330,9 @@ func b2i(b bool) int64 {
 
 // assign compiles lval = expr.
 func (k *Compiler) assign(s *syntax.AssignStmt) route.Stmt {
+	if f, ok := k.appendAttributes(s); ok {
+		return f
+	}
 	v := k.lval(s.L)
 	if v == nil {
 		return nil
@@ -395,7 +398,12 @@ func (k *Compiler) assign(s *syntax.AssignStmt) route.Stmt {
 func (k *Compiler) lval(x syntax.Expr) *route.PV {
 	k.pos = x.Position()
 	if a, ok := x.(*syntax.Avp); ok {
-		return k.attribute(a, "$(avp(%s)[*])")
+		v := k.attribute(a)
+		if v != nil && v.Set == nil {
+			k.d.Errorf(a.Pos, "attribute %s: %v", a.Text, errAttr(a.Text))
+			return nil
+		}
+		return v
 	}
 	l, ok := x.(*syntax.PV)
 	if !ok {

@@ -22,6 +22,14 @@ func Funcs() []route.Func {
 			return f(c, 1<<uint(a.At(0).Num))
 		}}
 	}
+	avpFlag := func(name, doc string, f func(c *route.Ctx, a *route.Attr, bit uint32) bool) route.Func {
+		return route.Func{Name: name, Args: "aA", From: route.AnyRoute, Core: true, Doc: doc, Run: func(c *route.Ctx, a *route.Args) int {
+			if f(c, a.Attr(0), 1<<uint(a.At(1).Num)) {
+				return 1
+			}
+			return -1
+		}}
+	}
 	act := func(name string, aliases []string, from route.Mask, doc string, f func(c *route.Ctx)) route.Func {
 		return route.Func{Name: name, Aliases: aliases, From: from, Core: true, Doc: doc, Run: func(c *route.Ctx, _ *route.Args) int { f(c); return 1 }}
 	}
@@ -34,6 +42,9 @@ func Funcs() []route.Func {
 			}
 			return -1
 		}),
+		avpFlag("setavpflag", "set a flag of an attribute's value", func(c *route.Ctx, a *route.Attr, b uint32) bool { return a.Flag(c, b, 0) }),
+		avpFlag("resetavpflag", "clear a flag of an attribute's value", func(c *route.Ctx, a *route.Attr, b uint32) bool { return a.Flag(c, 0, b) }),
+		avpFlag("isavpflagset", "1 if the attribute's value has the flag, else -1", func(c *route.Ctx, a *route.Attr, b uint32) bool { return a.HasFlag(c, b) }),
 		part("rewritehost", []string{"sethost", "seth"}, route.PartHost, "replace the R-URI's host; port and parameters stay"),
 		part("rewritehostport", []string{"sethostport", "sethp"}, route.PartHostPort, "replace host and port"),
 		part("rewritehostporttrans", []string{"sethostporttrans", "sethpt"}, route.PartHostPortTrans, "replace host, port and transport"),
@@ -121,11 +132,6 @@ func done(c *route.Ctx, what string, err error) int {
 	}
 	c.Error("%s: %v", what, err)
 	return -1
-}
-
-// NotYetFuncs are core commands of Kamailio that kahea does not have yet.
-var NotYetFuncs = map[string]bool{
-	"setavpflag": true, "resetavpflag": true, "isavpflagset": true,
 }
 
 // addTCPAlias does nothing for a message that did not come over a connection.

@@ -8,9 +8,11 @@ import (
 
 // AVP is one attribute of $avp: names are texts or numbers, each in a space of its own.
 type AVP struct {
-	Name []byte // nil: the name is ID
-	ID   int64
-	Val  Value // Str or Int, never Null
+	Name  []byte // nil: the name is ID
+	ID    int64
+	Val   Value // Str or Int, never Null
+	In    AttrList
+	Flags uint32 // avpflags
 }
 
 // AVPs is the attribute list of a message or transaction; the newest stands last in the slice and first in the script. Names and
@@ -19,10 +21,13 @@ type AVPs struct {
 	list     []AVP
 	x        []xavp // $xavp, $xavu, $xavi
 	nextX    uint32 // id of the last root in x
+	user     bool   // there may be one of another list than FromURI
 	Modified bool
 }
 
-func (l *AVPs) Reset() { l.list, l.x, l.nextX, l.Modified = l.list[:0], l.x[:0], 0, false }
+func (l *AVPs) Reset() {
+	l.list, l.x, l.nextX, l.user, l.Modified = l.list[:0], l.x[:0], 0, false, false
+}
 
 // Len is the number of all values.
 func (l *AVPs) Len() int { return len(l.list) + len(l.x) }
@@ -36,8 +41,12 @@ func (a *AVP) is(name []byte, id int64) bool {
 
 // Get is the nth value of a name, 0 the newest; Null if there is none.
 func (l *AVPs) Get(name []byte, id int64, n int) Value {
+	in := FromURI
+	if l.user {
+		in = l.from(name, id)
+	}
 	for i := len(l.list) - 1; i >= 0; i-- {
-		if l.list[i].is(name, id) {
+		if l.list[i].In == in && l.list[i].is(name, id) {
 			if n == 0 {
 				return l.list[i].Val
 			}
@@ -49,8 +58,12 @@ func (l *AVPs) Get(name []byte, id int64, n int) Value {
 
 // Count is the number of values of a name.
 func (l *AVPs) Count(name []byte, id int64) (n int) {
+	in := FromURI
+	if l.user {
+		in = l.from(name, id)
+	}
 	for i := range l.list {
-		if l.list[i].is(name, id) {
+		if l.list[i].In == in && l.list[i].is(name, id) {
 			n++
 		}
 	}
@@ -81,8 +94,12 @@ func (l *AVPs) Add(c *Ctx, name []byte, id int64, v Value) error {
 
 // Delete removes the newest value of a name, or all.
 func (l *AVPs) Delete(name []byte, id int64, all bool) {
+	in := FromURI
+	if l.user {
+		in = l.from(name, id)
+	}
 	for i := len(l.list) - 1; i >= 0; i-- {
-		if l.list[i].is(name, id) {
+		if l.list[i].In == in && l.list[i].is(name, id) {
 			l.list = append(l.list[:i], l.list[i+1:]...)
 			l.Modified = true
 			if !all {
@@ -107,7 +124,13 @@ func (l *AVPs) AppendBinary(dst []byte) []byte {
 		if a.Val.IsInt() {
 			kind |= 2
 		}
+		if a.In != FromURI || a.Flags != 0 {
+			kind |= 4
+		}
 		dst = append(dst, kind)
+		if kind&4 != 0 {
+			dst = binary.LittleEndian.AppendUint32(append(dst, byte(a.In)), a.Flags)
+		}
 		if a.Name != nil {
 			dst = binary.LittleEndian.AppendUint32(dst, uint32(len(a.Name)))
 			dst = append(dst, a.Name...)
@@ -135,6 +158,10 @@ func (l *AVPs) Load(c *Ctx, b []byte) (rest []byte, err error) {
 	for i := 0; i < n && !d.bad; i++ {
 		kind := d.u8()
 		var a AVP
+		if kind&4 != 0 {
+			a.In, a.Flags = AttrList(d.u8()), d.u32()
+			l.user = l.user || a.In != FromURI
+		}
 		if kind&1 != 0 {
 			if a.Name = c.Scratch.Copy(d.bytes()); a.Name == nil {
 				return nil, ErrNoMemory

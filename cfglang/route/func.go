@@ -9,7 +9,7 @@ type Func struct {
 	Aliases []string
 	// Args has one letter a parameter: s = string (a literal is a format with pseudo-variables, an expression is evaluated), S = constant
 	// text, i = integer (number or expression), I = constant integer, p = one pseudo-variable, P = one that can be written,
-	// r = regular expression. What stands behind '|' is optional: "s|si".
+	// r = regular expression, f = number or name of a flag, a = attribute (%name, or its name as text), A = name of an avpflag. What stands behind '|' is optional: "s|si".
 	Args string
 	From Mask // where it may be used
 	// Run does it: > 0 true, < 0 false, 0 ends the script (core.md 6.7). Exactly one of Run and Compile is set.
@@ -38,6 +38,7 @@ type Arg struct {
 	Eval  Getter  // an expression
 	PV    *PV
 	RE    *syntax.Regexp
+	Attr  *Attr // kind a
 }
 
 // Set is for the compiler.
@@ -90,6 +91,9 @@ func (a *Args) ConstStr(i int) (string, bool) {
 
 // PV is argument i of kind p or P.
 func (a *Args) PV(i int) *PV { return a.args[i].PV }
+
+// Attr is argument i of kind a.
+func (a *Args) Attr(i int) *Attr { return a.args[i].Attr }
 
 // RE is argument i of kind r.
 func (a *Args) RE(i int) *syntax.Regexp { return a.args[i].RE }

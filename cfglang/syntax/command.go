@@ -82,7 +82,7 @@ func coreCommand(name string) (command, bool) {
 	case "setflag", "resetflag", "isflagset":
 		return command{forms: []string{"f"}}, true
 	case "setavpflag", "resetavpflag", "isavpflagset":
-		return command{forms: []string{"af"}}, true
+		return command{forms: []string{"as"}}, true
 	case "log":
 		return command{forms: []string{"s", "is"}}, true
 	case "error":

@@ -37,6 +37,7 @@ type config struct {
 	listen      []listenSpec
 	aliases     []syntax.SocketID
 	flags       map[string]int
+	avpFlags    map[string]int
 	path        []string // mpath: where plugins are looked for
 	follows     string   // parameter that was not set and takes another one's value
 	// settings are the module parameters as written, by module.
@@ -136,7 +137,7 @@ func load(sl *sealed, d *diag.List) (*config, error) {
 	if err != nil {
 		return nil, err
 	}
-	c := &config{opts: o, par: core.Defaults(fullVersion()), vars: pv.NewTable(), flags: map[string]int{}, missing: map[string]bool{}, moduleExprs: map[string]*syntax.Regexp{}, places: map[string]diag.Pos{}, settings: map[string][]setting{},
+	c := &config{opts: o, par: core.Defaults(fullVersion()), vars: pv.NewTable(), flags: map[string]int{}, avpFlags: map[string]int{}, missing: map[string]bool{}, moduleExprs: map[string]*syntax.Regexp{}, places: map[string]diag.Pos{}, settings: map[string][]setting{},
 		origins: map[string]origin{}, diag: d}
 	c.table = c.par.Params()
 	c.runtime = newRuntimeConfig(c.table)
@@ -289,16 +290,19 @@ func (c *config) groupVar(g *syntax.GroupVar) {
 }
 
 func (c *config) declareFlags(f *syntax.Flags) {
+	flags := c.flags
 	if f.AVP {
-		c.diag.Errorf(f.Pos, "avpflags are not there yet")
-		return
+		flags = c.avpFlags
 	}
 	taken := map[int]bool{}
-	for _, n := range c.flags {
+	for _, n := range flags {
 		taken[n] = true
 	}
 	for i, name := range f.Names {
 		bit := f.Bits[i]
+		if _, again := flags[name]; again && f.AVP {
+			continue
+		}
 		if bit < 0 {
 			for bit = 0; taken[bit]; bit++ {
 			}
@@ -308,7 +312,7 @@ func (c *config) declareFlags(f *syntax.Flags) {
 			continue
 		}
 		taken[bit] = true
-		c.flags[name] = bit
+		flags[name] = bit
 	}
 }
 
@@ -516,7 +520,7 @@ func (c *config) compiler() *compile.Compiler {
 		funcs = append(funcs, l.Table.Funcs...)
 	}
 	return compile.New(compile.Options{
-		Vars: c.vars, Funcs: funcs, Defines: c.file.Defines, Flags: c.flags, NotYet: core.NotYetFuncs, Mode: c.file.Mode,
+		Vars: c.vars, Funcs: funcs, Defines: c.file.Defines, Flags: c.flags, AVPFlags: c.avpFlags, Mode: c.file.Mode,
 		Elsewhere: c.elsewhere, Missing: c.notThere(),
 		Select:    (&core.Selects{Cfg: c.runtime}).Parse,
 		CfgGroup:  c.runtime.Group,

@@ -21,19 +21,20 @@ import (
 
 // loader makes modules and parameters of a configuration text.
 type loader struct {
-	par    *core.Config
-	table  []core.Param
-	file   *syntax.File
-	vars   *pv.Table
-	loaded []modules.Loaded
-	net    *route.Net
-	flags  map[string]int
-	diag   diag.List
+	par      *core.Config
+	table    []core.Param
+	file     *syntax.File
+	vars     *pv.Table
+	loaded   []modules.Loaded
+	net      *route.Net
+	flags    map[string]int
+	avpFlags map[string]int
+	diag     diag.List
 }
 
 // load reads the text; what is wrong is in l.diag.
 func load(text string) (*loader, error) {
-	l := &loader{par: core.Defaults("0.0.0 (test)"), vars: pv.NewTable(), flags: map[string]int{}, net: &route.Net{}}
+	l := &loader{par: core.Defaults("0.0.0 (test)"), vars: pv.NewTable(), flags: map[string]int{}, avpFlags: map[string]int{}, net: &route.Net{}}
 	l.par.Debug = 2
 	l.table = l.par.Params()
 	if err := l.vars.AddVars(core.Vars()); err != nil {
@@ -49,12 +50,16 @@ func load(text string) (*loader, error) {
 		case *syntax.ModParam:
 			l.modParam(it)
 		case *syntax.Flags:
+			flags := l.flags
+			if it.AVP {
+				flags = l.avpFlags
+			}
 			for i, n := range it.Names {
 				bit := it.Bits[i]
 				if bit < 0 {
-					bit = len(l.flags)
+					bit = len(flags)
 				}
-				l.flags[n] = bit
+				flags[n] = bit
 			}
 		}
 	}
@@ -156,7 +161,7 @@ func (l *loader) compiler() *compile.Compiler {
 	for _, d := range l.loaded {
 		funcs = append(funcs, d.Table.Funcs...)
 	}
-	return compile.New(compile.Options{Vars: l.vars, Funcs: funcs, Defines: l.file.Defines, Flags: l.flags, NotYet: core.NotYetFuncs, Mode: l.file.Mode,
+	return compile.New(compile.Options{Vars: l.vars, Funcs: funcs, Defines: l.file.Defines, Flags: l.flags, AVPFlags: l.avpFlags, Mode: l.file.Mode,
 		RawReturn: l.par.ReturnMode == 1,
 		Select:    (&core.Selects{}).Parse,
 		Modules: func(name string) any {
