@@ -11,7 +11,7 @@ func (c *Ctx) ResolveNext(t Target, forced *Socket, tried []Place) (Dest, error)
 }
 
 // forwardOn sends the request to the next places of a name, after the kernel has refused to send it to the first.
-func (c *Ctx) forwardOn(t Target, first Place) error {
+func (c *Ctx) forwardOn(t Target, first Place, index uint32) error {
 	tried := []Place{first}
 	for {
 		d, err := c.ResolveNext(t, c.Main.ForceSock, tried)
@@ -20,7 +20,7 @@ func (c *Ctx) forwardOn(t Target, first Place) error {
 		}
 		tried = append(tried, Place{d.Addr, d.Proto})
 		d.Flags, d.Conn = c.FwdFlags, c.Main.OTCPID
-		if err := c.forwardTo(d); !errors.Is(err, ErrSendFailed) {
+		if err := c.forwardTo(d, index); !errors.Is(err, ErrSendFailed) {
 			return err
 		}
 	}

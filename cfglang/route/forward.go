@@ -298,15 +298,15 @@ func (c *Ctx) forward(t Target, index uint32) error {
 	d.Flags = c.FwdFlags
 	d.Conn = c.Main.OTCPID
 	at := Place{d.Addr, d.Proto}
-	err = c.forwardTo(d)
+	err = c.forwardTo(d, index)
 	if errors.Is(err, ErrSendFailed) && c.P.Par.DNSFailover {
-		err = c.forwardOn(t, at)
+		err = c.forwardOn(t, at, index)
 	}
 	return err
 }
 
-// forwardTo builds the request as it leaves to d, and sends it.
-func (c *Ctx) forwardTo(d Dest) error {
+// forwardTo builds the request as it leaves to d, index at the end of the branch of its Via, and sends it.
+func (c *Ctx) forwardTo(d Dest, index uint32) error {
 	md5hex, e := edit.BranchMD5(&c.Msg, c.P.Host.Buffer())
 	if e != sipparse.OK {
 		return ErrBuild
