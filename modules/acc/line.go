@@ -12,7 +12,11 @@ import (
 func (m *mod) write(c *route.Ctx, what string, code int, reply *sipparse.Msg) {
 	var num [3]byte
 	if reply != nil {
-		m.print(c, what, strconv.AppendInt(num[:0], int64(code), 10), reply.Bytes(reply.Line.Reason), toTag(reply))
+		text := reply.Bytes(reply.Line.Reason)
+		if h := reply.Find(reasonName); m.reasonHF != 0 && h != nil {
+			text = reply.Bytes(h.Body)
+		}
+		m.print(c, what, strconv.AppendInt(num[:0], int64(code), 10), text, toTag(reply))
 		return
 	}
 	tag := toTag(&c.Msg)
@@ -21,6 +25,8 @@ func (m *mod) write(c *route.Ctx, what string, code int, reply *sipparse.Msg) {
 	}
 	m.print(c, what, strconv.AppendInt(num[:0], int64(code), 10), c.Scratch.CopyString(reason(code)), tag)
 }
+
+var reasonName = []byte("Reason")
 
 func toTag(msg *sipparse.Msg) []byte {
 	to, e := msg.To()
@@ -40,9 +46,13 @@ func (m *mod) print(c *route.Ctx, what string, code, reason, tag []byte) {
 	if f, e := c.Msg.From(); e == sipparse.OK {
 		from = c.Msg.Bytes(f.Tag)
 	}
+	if m.rr != nil && m.rr.Upstream(c) {
+		from, tag = tag, from
+	}
 	b := append(m.line[:0], what...)
 	b = append(b, "timestamp="...)
 	b = strconv.AppendInt(b, c.P.Host.Now()/1e9, 10)
+	b = m.appendTime(b, c.P.Host.Now())
 	b = field(b, ";method=", c.Msg.Bytes(c.Msg.Line.MethodText))
 	b = field(b, ";from_tag=", from)
 	b = field(b, ";to_tag=", tag)
@@ -55,6 +65,7 @@ func (m *mod) print(c *route.Ctx, what string, code, reason, tag []byte) {
 		b = append(b, '=')
 		b = append(b, x.pv.Get(c).Text(c)...)
 	}
+	b = m.appendLegs(c, b)
 	b = append(b, '\n')
 	m.line = b
 	c.P.Log.Write(&log.Line{Level: level, Facility: m.facility, Prefix: c.LogPrefix(), Where: "acc: ", CallID: c.Msg.CallID(), Raw: true}, b)

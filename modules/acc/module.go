@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/syslog"
+	"slices"
 	"strings"
 
 	"kahea/cfglang/log"
@@ -16,7 +17,7 @@ import (
 
 func init() {
 	modules.Register("acc", func() modules.Module {
-		return &mod{logFlag: -1, missedFlag: -1, failedFlag: -1, level: int(log.Notice)}
+		return &mod{logFlag: -1, missedFlag: -1, failedFlag: -1, level: int(log.Notice), timeAttr: "time_attr", timeExten: "time_exten", timeFormat: "%Y-%m-%d %H:%M:%S"}
 	})
 }
 
@@ -30,12 +31,29 @@ type mod struct {
 	reportCancels                   int
 	level                           int
 	facility                        syslog.Priority
-	extraText                       string
+	extraText, legText              string
 	extra                           []extra
+	legs                            []leg
+	filterText                      string
+	filter                          []int // codes of failed transactions that are not accounted
+	reasonHF, direction             int
+	rr                              directed // with direction
+	timeMode                        int
+	timeAttr, timeExten, timeFormat string
 	logBit, missedBit, failedBit    uint32
 	tag                             route.TagPrefix // of replies that tm makes
 	line                            []byte
 }
+
+var errNoRR = errors.New("detect_direction needs module rr")
+
+// directed is what acc needs of rr.
+type directed interface {
+	// Upstream says whether the request comes from the callee.
+	Upstream(c *route.Ctx) bool
+}
+
+func nothing(modules.Value) error { return nil }
 
 // extra is one name=variable of log_extra.
 type extra struct {
@@ -69,22 +87,30 @@ func (m *mod) Exports() modules.Exports {
 		{Name: "log_level", Int: &m.level, Min: -5, Max: 3, Doc: "level of the lines, 1 (NOTICE)"},
 		{Name: "log_facility", Type: modules.StrParam, Func: m.setFacility, Doc: "syslog facility of the lines, the core's by default"},
 		{Name: "report_cancels", Int: &m.reportCancels, Max: 1, Doc: "1: CANCEL transactions are accounted too, 0"},
-		only("early_media", 0, "accounting of early media"), only("report_ack", 0, "accounting of ACKs"), only("detect_direction", 0, "swapping of the parties"),
-		only("reason_from_hf", 0, "the reason of a header field"), only("acc_prepare_flag", -1, "accounting without a flag at the beginning"),
-		only("acc_prepare_always", 0, "accounting without a flag at the beginning"), only("acc_extra_nullable", 0, "null in extra fields"),
-		only("cdr_enable", 0, "call records"),
-		{Name: "acc_extra_size", Type: modules.IntParam, Doc: "Kamailio's bound of log_extra; makes no difference here", Func: func(modules.Value) error { return nil }},
+		only("early_media", 0, "accounting of early media"), only("report_ack", 0, "accounting of ACKs"), only("acc_prepare_flag", -1, "accounting without a flag at the beginning"),
+		only("acc_prepare_always", 0, "accounting without a flag at the beginning"), only("cdr_enable", 0, "call records"),
+		{Name: "detect_direction", Int: &m.direction, Max: 1, Doc: "1: the tags of a request of the callee change places, so that they are those of the first request (module rr says whose it is), 0"},
+		{Name: "reason_from_hf", Int: &m.reasonHF, Max: 1, Doc: "1: the reason is the first Reason field of the reply if it has one, 0"},
+		{Name: "failed_filter", Str: &m.filterText, Doc: "codes of failed transactions, separated by commas, that are not accounted"},
+		{Name: "multi_leg_info", Str: &m.legText, Doc: "fields of each leg: name=$avp(name);...; leg n has the nth values"},
+		{Name: "time_mode", Int: &m.timeMode, Max: timeUTC, Doc: "a further field with the time: 0 none, 1 microseconds, 2 seconds.milliseconds, 3 local time by time_format, 4 UTC by time_format"},
+		{Name: "time_attr", Str: &m.timeAttr, Doc: `its name with time_mode 2 to 4, "time_attr"`},
+		{Name: "time_exten", Str: &m.timeExten, Doc: `its name with time_mode 1, "time_exten"`},
+		{Name: "time_format", Str: &m.timeFormat, Doc: `format of the time, as strftime's, "%Y-%m-%d %H:%M:%S"`},
+		{Name: "acc_extra_size", Type: modules.IntParam, Doc: "Kamailio's bound of log_extra; makes no difference here", Func: nothing},
+		{Name: "acc_extra_nullable", Type: modules.IntParam, Doc: "null in a database; makes no difference in the log", Func: nothing},
+		{Name: "clone_msg", Type: modules.IntParam, Doc: "whether Kamailio copies the request before it is accounted; makes no difference here", Func: nothing},
 	}
 	p = append(p, refuse(modules.AnyParam, "accounting to a database is not there yet: acc writes to the log",
 		`db_flag db_missed_flag db_extra db_url db_table_acc db_table_missed_calls db_version_check db_insert_mode acc_method_column acc_from_tag_column
-		acc_to_tag_column acc_callid_column acc_sip_code_column acc_sip_reason_column acc_time_column time_mode time_attr time_exten time_format`)...)
+		acc_to_tag_column acc_callid_column acc_sip_code_column acc_sip_reason_column acc_time_column`)...)
 	p = append(p, refuse(modules.AnyParam, "call records are not there yet", `cdr_skip cdr_log_enable cdr_start_on_confirmed cdr_facility cdr_extra
 		cdr_extra_nullable cdr_start_id cdr_end_id cdr_duration_id cdr_duration_mode cdr_expired_dlg_enable cdrs_table cdr_on_failed cdr_extra_size`)...)
-	p = append(p, refuse(modules.AnyParam, "not there yet", `failed_filter multi_leg_info clone_msg`)...)
 	return modules.Exports{
 		Params: p,
 		Funcs: []route.Func{
 			{Name: "acc_log_request", Args: "s", From: route.AnyRoute, Doc: "account the request in hand, with a comment: [code ]reason", Run: m.request},
+			{Name: "acc_request", Args: "ss", From: route.AnyRoute, Doc: "the same; the second is a table of the database that is not there", Run: m.request},
 		},
 	}
 }
@@ -111,19 +137,13 @@ func (m *mod) Setup(h *modules.Host) error {
 	}
 	m.logBit, m.missedBit, m.failedBit = bit(m.logFlag), bit(m.missedFlag), bit(m.failedFlag)
 	m.tag = route.NewTagPrefix(route.TMSignature, h.Net.Sockets[0], '-')
-	for _, part := range strings.Split(m.extraText, ";") {
-		if part = strings.TrimSpace(part); part == "" {
-			continue
+	if err := m.setupFields(h); err != nil {
+		return err
+	}
+	if m.direction != 0 {
+		if m.rr, _ = h.Find("rr").(directed); m.rr == nil {
+			return errNoRR
 		}
-		name, text, ok := strings.Cut(part, "=")
-		if !ok || name == "" {
-			return fmt.Errorf("log_extra: %q is not name=$variable", part)
-		}
-		pv, err := h.Env.ParsePV(strings.TrimSpace(text))
-		if err != nil {
-			return fmt.Errorf("log_extra: %s: %w", name, err)
-		}
-		m.extra = append(m.extra, extra{strings.TrimSpace(name), pv})
 	}
 	if m.logBit|m.missedBit != 0 {
 		t.AddHook(tm.Hook{Want: m.want, ResponseOut: m.answered, Failure: m.failed})
@@ -150,7 +170,7 @@ func (m *mod) answered(c *route.Ctx, code int, reply *sipparse.Msg) {
 	if code >= 300 && reply == nil {
 		m.failed(c, code, nil)
 	}
-	if c.Flags&m.logBit == 0 || code >= 300 && c.Flags&m.failedBit == 0 {
+	if c.Flags&m.logBit == 0 || code >= 300 && (c.Flags&m.failedBit == 0 || slices.Contains(m.filter, code)) {
 		return
 	}
 	m.write(c, "ACC: transaction answered: ", code, reply)

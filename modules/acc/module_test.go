@@ -7,6 +7,7 @@ import (
 	_ "kahea/modules/acc"
 	"kahea/modules/lib/modtest"
 	_ "kahea/modules/pv"
+	_ "kahea/modules/rr"
 	_ "kahea/modules/sl"
 	_ "kahea/modules/tm"
 )
@@ -114,5 +115,91 @@ failure_route[F] { $rU = "second"; $du = "sip:127.0.0.1:5091"; t_relay(); }`)
 		"NOTICE: acc: ACC: transaction answered: timestamp=1767225600;method=INVITE;from_tag=a1;to_tag=b7" + tail + "200;reason=Okay fine;u=second;nul=\n"
 	if got := s.Log(); got != want {
 		t.Errorf("got  %swant %s", got, want)
+	}
+}
+
+// TestFields are the fields that parameters add, and what is left out. The forms are Kamailio 5.6.3's.
+func TestFields(t *testing.T) {
+	const begin, end = "NOTICE: acc: ACC: request accounted: timestamp=1767225600", ";method=INVITE;from_tag=a1;to_tag=" + tail + "200;reason=x;u=bob;nul="
+	legs := `modparam("acc", "multi_leg_info", "src=$avp(s);dst=$avp(d)")`
+	for _, tc := range []struct{ name, par, script, want string }{
+		{"time_mode 1", `modparam("acc", "time_mode", 1)`, "", begin + ";time_exten=0" + end + "\n"},
+		{"time_exten", "modparam(\"acc\", \"time_mode\", 1)\nmodparam(\"acc\", \"time_exten\", \"us\")", "", begin + ";us=0" + end + "\n"},
+		{"time_mode 2", `modparam("acc", "time_mode", 2)`, "", begin + ";time_attr=1767225600.000" + end + "\n"},
+		{"time_mode 4", `modparam("acc", "time_mode", 4)`, "", begin + ";time_attr=2026-01-01 00:00:00" + end + "\n"},
+		{"time_format", "modparam(\"acc\", \"time_mode\", 4)\nmodparam(\"acc\", \"time_format\", \"%H.%M\")\nmodparam(\"acc\", \"time_attr\", \"at\")", "", begin + ";at=00.00" + end + "\n"},
+		{"legs", legs, `$avp(s) = "s1"; $avp(d) = "d1"; $avp(s) = "s2";`, begin + end + ";src=s2;dst=d1;src=s1;dst=\n"},
+		{"no legs", legs, "", begin + end + "\n"},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			s := modtest.Start(t, head+tc.par+"\nrequest_route { "+tc.script+` acc_request("200 x", "acc"); }`)
+			s.Receive(modtest.Request("INVITE", "sip:bob@example.com"))
+			if got := s.Log(); got != tc.want {
+				t.Errorf("got  %swant %s", got, tc.want)
+			}
+		})
+	}
+}
+
+func TestFailedFilter(t *testing.T) {
+	s := modtest.Start(t, head+`modparam("acc", "failed_filter", "404, 407")
+request_route { setflag(1); setflag(3); t_newtran(); t_reply("$rU", "Nope"); }`)
+	s.Receive(modtest.Request("MESSAGE", "sip:404@example.com"))
+	if got := s.Log(); got != "" {
+		t.Errorf("404 is accounted: %s", got)
+	}
+	s.Receive(strings.ReplaceAll(modtest.Request("MESSAGE", "sip:403@example.com"), "call-1", "call-2"))
+	if got := s.Log(); !strings.Contains(got, ";code=403;") {
+		t.Errorf("403 is not accounted: %q", got)
+	}
+}
+
+// TestDirection: a request of the callee is accounted with the tags of the caller's.
+func TestDirection(t *testing.T) {
+	for _, tc := range []struct{ route, want string }{
+		{"Route: <sip:127.0.0.1;lr;ftag=a1>", "from_tag=a1;to_tag=b1"},
+		{"Route: <sip:127.0.0.1;lr;ftag=b1>", "from_tag=b1;to_tag=a1"},
+	} {
+		s := modtest.Start(t, head+"loadmodule \"rr.so\"\nmodparam(\"acc\", \"detect_direction\", 1)\nrequest_route { acc_log_request(\"x\"); }")
+		s.Receive(strings.Replace(modtest.Request("BYE", "sip:bob@example.com", tc.route), "To: <sip:bob@example.com>", "To: <sip:bob@example.com>;tag=b1", 1))
+		if got := s.Log(); !strings.Contains(got, tc.want) {
+			t.Errorf("%s: got %q, want %s", tc.route, got, tc.want)
+		}
+	}
+}
+
+func TestParameterErrors(t *testing.T) {
+	for _, tc := range []struct{ par, want string }{
+		{`modparam("acc", "failed_filter", "200")`, "want codes from 300 to 999"},
+		{`modparam("acc", "multi_leg_info", "a=$var(x)")`, "multi_leg_info: a: want name=$avp(name)"},
+		{`modparam("acc", "detect_direction", 1)`, "detect_direction needs module rr"},
+		{`modparam("acc", "db_flag", 1)`, "accounting to a database is not there yet"},
+	} {
+		if _, err := modtest.Load(t, head+tc.par+"\nrequest_route { exit; }"); err == nil || !strings.Contains(err.Error(), tc.want) {
+			t.Errorf("%s: got %v, want %s", tc.par, err, tc.want)
+		}
+	}
+}
+
+// TestReasonField: with reason_from_hf the reason is that of the reply's Reason field.
+func TestReasonField(t *testing.T) {
+	for on, want := range map[string]string{"0": ";code=486;reason=Busy;", "1": ";code=486;reason=Q.850;cause=17;"} {
+		s := modtest.Start(t, head+`modparam("acc", "reason_from_hf", `+on+`)
+request_route { setflag(1); setflag(3); t_relay(); }`)
+		s.Receive(modtest.Request("INVITE", "sip:bob@127.0.0.1:6000"))
+		var vias []string
+		for _, m := range s.Sent() {
+			for l := range strings.SplitSeq(m.Text, "\r\n") {
+				if strings.HasPrefix(m.Text, "INVITE ") && strings.HasPrefix(l, "Via:") {
+					vias = append(vias, l)
+				}
+			}
+		}
+		s.Log()
+		s.Receive("SIP/2.0 486 Busy\r\n" + strings.Join(vias, "\r\n") + "\r\nFrom: <sip:alice@example.com>;tag=a1\r\nTo: <sip:bob@example.com>;tag=b1\r\nCall-ID: call-1@127.0.0.1\r\nCSeq: 1 INVITE\r\n" +
+			"Reason: Q.850;cause=17\r\nContent-Length: 0\r\n\r\n")
+		if got := s.Log(); !strings.Contains(got, want) {
+			t.Errorf("got %q, want %s", got, want)
+		}
 	}
 }

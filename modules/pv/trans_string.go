@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"kahea/cfglang/route"
+	"kahea/modules/lib/strftime"
 )
 
 var empty = []byte{}
@@ -471,7 +472,7 @@ func bindFtime(a *route.TransArgs) (step, error) {
 			return failed
 		}
 		f := p.Eval(c)
-		return route.Str(c.Scratch.Keep(appendTime(c.Scratch.Tail(160), f, time.Unix(n, 0))))
+		return route.Str(c.Scratch.Keep(strftime.Append(c.Scratch.Tail(160), f, time.Unix(n, 0))))
 	}, nil
 }
 

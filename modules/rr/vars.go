@@ -23,6 +23,9 @@ func firstRoute(c *route.Ctx) []byte {
 	return c.Msg.Bytes(v.URI)
 }
 
+// Upstream says whether a request comes from the callee; other modules ask it.
+func (m *mod) Upstream(c *route.Ctx) bool { return direction(c) == upstream }
+
 // direction compares the ftag parameter of the first Route entry, which record_route has put there, with the From tag. Without one the request comes from the caller.
 func direction(c *route.Ctx) int {
 	b := firstRoute(c)
