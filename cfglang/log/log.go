@@ -40,7 +40,10 @@ func (l Level) String() string {
 	return names[l+5]
 }
 
-var colours = [...]string{"\x1b[31;1m", "\x1b[31m", "\x1b[31m", "\x1b[31m", "\x1b[31m", "\x1b[33m", "\x1b[36m", "\x1b[34m", "\x1b[32m"}
+// colours are those of log_color by level, as Kamailio has them; Plain stands behind a line.
+var colours = [Debug - Alert + 1]string{"\x1b[1;31;49m", "\x1b[1;35;49m", "\x1b[0;33;49m", "\x1b[0;33;49m", "\x1b[0;31;49m", "\x1b[0;35;49m", "\x1b[0;32;49m", "\x1b[0;36;49m", plain}
+
+const plain = "\x1b[0;39;49m"
 
 // Options of a Logger.
 type Options struct {
@@ -88,11 +91,12 @@ type Logger struct {
 	buf   []byte
 	sys   map[syslog.Priority]*syslog.Writer // by facility
 	shm   atomic.Pointer[int64]              // the debug parameter in shared memory, once there is one
+	paint [len(colours)]string               // by level
 }
 
 // New makes a logger. A syslog that cannot be reached is not an error: lines are dropped until it can (as libc's syslog does).
 func New(o Options, level Level) *Logger {
-	l := &Logger{o: o, pid: os.Getpid()}
+	l := &Logger{o: o, pid: os.Getpid(), paint: colours}
 	if l.o.Out == nil {
 		l.o.Out = os.Stderr
 	}
@@ -110,6 +114,13 @@ func (l *Logger) Close() error {
 	}
 	l.sys = nil
 	return errors.Join(errs...)
+}
+
+// SetColour changes the colour of a level: seq is the terminal's sequence.
+func (l *Logger) SetColour(v Level, seq string) {
+	l.mu.Lock()
+	l.paint[min(max(v, Alert), Debug)-Alert] = seq
+	l.mu.Unlock()
 }
 
 // Follow makes the level that of a word in shared memory, which an RPC may change.
@@ -162,7 +173,7 @@ func (l *Logger) Write(x *Line, text []byte) {
 func (l *Logger) append(b []byte, x *Line, text []byte) []byte {
 	if l.o.Stderr {
 		if l.o.Colour {
-			b = append(b, colours[min(max(x.Level, Alert), Debug)+5]...)
+			b = append(b, l.paint[min(max(x.Level, Alert), Debug)-Alert]...)
 		}
 		if l.o.Slot < 10 {
 			b = append(b, ' ')
@@ -181,7 +192,7 @@ func (l *Logger) append(b []byte, x *Line, text []byte) []byte {
 		b = append(b, '\n')
 	}
 	if l.o.Stderr && l.o.Colour {
-		b = append(b, "\x1b[0m"...)
+		b = append(b, plain...)
 	}
 	return b
 }

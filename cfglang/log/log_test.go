@@ -24,7 +24,9 @@ func TestLine(t *testing.T) {
 		{"empty", Options{}, func(l *Logger) { l.Write(&Line{Level: Info, Where: "a: "}, nil) }, fmt.Sprintf(" 0(%d) INFO: a: \n", pid)},
 		{"prefix", Options{}, func(l *Logger) { l.Write(&Line{Level: Info, Prefix: []byte("{1} "), Where: "a: "}, []byte("x")) }, fmt.Sprintf(" 0(%d) INFO: {1} a: x\n", pid)},
 		{"raw", Options{}, func(l *Logger) { l.Write(&Line{Level: Debug, Where: "<script>: ", Raw: true}, []byte("x")) }, fmt.Sprintf(" 0(%d) DEBUG: <script>: x", pid)},
-		{"colour", Options{Colour: true}, func(l *Logger) { l.Printf(Err, "", "x") }, fmt.Sprintf("\x1b[31m 0(%d) ERROR: x\n\x1b[0m", pid)},
+		{"colour", Options{Colour: true}, func(l *Logger) { l.Printf(Err, "", "x") }, fmt.Sprintf("\x1b[0;31;49m 0(%d) ERROR: x\n\x1b[0;39;49m", pid)},
+		{"colour of a level", Options{Colour: true}, func(l *Logger) { l.SetColour(Warn, "<w>"); l.Printf(Warn, "", "x"); l.Printf(Alert, "", "y") },
+			fmt.Sprintf("<w> 0(%d) WARNING: x\n\x1b[0;39;49m\x1b[1;31;49m 0(%d) ALERT: y\n\x1b[0;39;49m", pid, pid)},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			var b bytes.Buffer

@@ -35,6 +35,7 @@ type mod struct {
 
 	prefixFmt *route.Format // prefix_mode 1
 	colour    bool          // $C prints
+	colours   []levelColour
 }
 
 func (m *mod) Exports() modules.Exports {
@@ -58,7 +59,7 @@ func (m *mod) Exports() modules.Exports {
 			{Name: "methods_filter", Int: &m.methods, Doc: "sum of the methods ($rmid) for which xlogm is silent; -1: all"},
 			{Name: "auto_newline", Int: &m.newline, Max: 1, Doc: "1: a line end is added to a text that has none; 0"},
 			{Name: "log_facility", Func: m.setFacility, Type: modules.StrParam, Doc: `syslog facility of xlog's lines ("LOG_LOCAL0"); the core's`},
-			{Name: "log_colors", Func: notYet, Type: modules.StrParam, Doc: "colours by level: not there yet"},
+			{Name: "log_colors", Func: m.setColours, Type: modules.StrParam, Doc: `colours of all lines by level, with log_color: "L_ERR=cr;L_WARN=px", foreground and background as in $C`},
 		},
 		Funcs: []route.Func{
 			many("xlog", false, "log ([facility,] [level,] text); the level is ERROR unless it is given"),
@@ -85,10 +86,6 @@ func (m *mod) Exports() modules.Exports {
 	}
 }
 
-var errNotYet = errors.New("not there yet")
-
-func notYet(modules.Value) error { return errNotYet }
-
 func (m *mod) setFacility(v modules.Value) error {
 	f, ok := log.ParseFacility(v.Str)
 	if !ok {
@@ -100,6 +97,9 @@ func (m *mod) setFacility(v modules.Value) error {
 
 func (m *mod) Setup(h *modules.Host) error {
 	stderr, _ := h.Core("log_stderror") // absent: not set
+	for _, x := range m.colours {
+		h.Proc.Log.SetColour(x.level, x.seq)
+	}
 	m.colour = stderr.Int != 0 || m.forceColor != 0
 	if m.prefixMode != 0 {
 		f, err := h.Env.ParseFormat(m.prefix)

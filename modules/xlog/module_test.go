@@ -1,9 +1,13 @@
 package xlog_test
 
 import (
+	"bytes"
+	"slices"
 	"strings"
 	"testing"
 
+	"kahea/cfglang/log"
+	"kahea/modules"
 	"kahea/modules/lib/modtest"
 	_ "kahea/modules/pv"
 	_ "kahea/modules/xlog"
@@ -63,6 +67,34 @@ func TestLines(t *testing.T) {
 	}
 }
 
+// log_colors says the colours of log_color.
+func TestLogColours(t *testing.T) {
+	s := modtest.Start(t, load+`
+modparam("xlog", "log_colors", "L_ERR=cr; L_WARN=Px")
+modparam("xlog", "log_colors", "L_ALERT=xx")
+request_route { exit; }`)
+	var b bytes.Buffer
+	s.Proc.Log = log.New(log.Options{Stderr: true, Colour: true, Out: &b}, log.Debug)
+	if err := s.Host.Find("xlog").(modules.Setuper).Setup(s.Host); err != nil {
+		t.Fatal(err)
+	}
+	for _, v := range []log.Level{log.Err, log.Warn, log.Alert, log.Notice} {
+		s.Proc.Log.Printf(v, "", "x")
+	}
+	var got []string
+	for l := range strings.Lines(b.String()) {
+		_, c, _ := strings.Cut(l, "\x1b[0;39;49m\x1b[")
+		if got == nil {
+			c = l[2:]
+		}
+		c, _, _ = strings.Cut(c, "m")
+		got = append(got, c)
+	}
+	if want := []string{"0;36;41", "1;35;49", "0;39;49", "0;32;49", ""}; !slices.Equal(got, want) {
+		t.Errorf("colours are %q, want %q, in %q", got, want, b.String())
+	}
+}
+
 func TestStartErrors(t *testing.T) {
 	for _, tc := range []struct{ name, script, want string }{
 		{"unknown level", `xlog("L_FOO", "x");`, `unknown log level "L_FOO"`},
@@ -72,6 +104,8 @@ func TestStartErrors(t *testing.T) {
 		{"variable that is not there", `xlog("$nosuch\n");`, `unknown variable "$nosuch"`},
 		{"text that is no constant", `xlog($rU);`, "must be constant"},
 		{"two parameters", `xdbg("L_ERR", "x");`, "got 2 parameters, want 1"},
+		{"level of log_colors", "}\nmodparam(\"xlog\", \"log_colors\", \"L_ERR=cr;L_X=xx\")\nroute[X] { exit;", `"L_X" is no log level`},
+		{"letter of log_colors", "}\nmodparam(\"xlog\", \"log_colors\", \"L_ERR=qq\")\nroute[X] { exit;", "two letters"},
 		{"colour", `xlog("$C(zz)\n");`, "two letters"},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
