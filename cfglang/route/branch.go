@@ -131,6 +131,9 @@ func (c *Ctx) AppendState(dst []byte) []byte {
 	return c.Edits.AppendBinary(dst)
 }
 
+// SetStateXFlags puts other extended flags into what AppendState wrote.
+func SetStateXFlags(b []byte, x uint64) { binary.LittleEndian.PutUint64(b[4:], x) }
+
 // LoadState restores what AppendState wrote; texts are copied into scratch memory.
 func (c *Ctx) LoadState(b []byte) error {
 	d := decoder{b: b}

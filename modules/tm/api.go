@@ -12,6 +12,8 @@ type API interface {
 	HasTransaction(c *route.Ctx) bool
 	// Reply sends a stateful reply and makes the transaction if there is none; > 0 on success.
 	Reply(c *route.Ctx, code int, reason []byte) int
+	// Create makes the transaction of a request if there is none; false if there can be none.
+	Create(c *route.Ctx) bool
 	// Relay is t_relay().
 	Relay(c *route.Ctx) int
 	// View describes the transaction of the message; ok is false if there is none.
@@ -24,6 +26,14 @@ type API interface {
 	WithInvite(c *route.Ctx, f func(msg *sipparse.Msg)) bool
 	// FlushFlags stores the message's flags in its transaction; false if there is none.
 	FlushFlags(c *route.Ctx) bool
+	// FlushXFlags stores the extended flags in the transaction; false if there is none, or no memory.
+	FlushXFlags(c *route.Ctx) bool
+	// VBFlags are the bits of t_vbflag_set; nil if there is no transaction.
+	VBFlags(c *route.Ctx) *uint32
+	// CancelBranch cancels one branch of an INVITE by its transaction's index and label; false if it is not there or has ended.
+	CancelBranch(p *route.Proc, index, label uint32, branch int) bool
+	// AckLocal sends the ACK to the 2xx of a local INVITE that has none yet.
+	AckLocal(c *route.Ctx, callID, cseq, headers, body []byte) error
 	// Suspend keeps the transaction of a request until Continue or fr_timer; 0: a retransmission, which ends the script.
 	Suspend(c *route.Ctx) (rc int, err error)
 	// Continue runs a route on the request of a suspended transaction, as a failure route.
@@ -135,6 +145,14 @@ func (m *mod) HasTransaction(c *route.Ctx) bool {
 	return t != nil
 }
 
+func (m *mod) Create(c *route.Ctx) bool {
+	t, err := m.ensure(c)
+	if err != nil {
+		refused(c, "create", err)
+	}
+	return t != nil
+}
+
 func (m *mod) Relay(c *route.Ctx) int { return m.relay(c, nil) }
 
 func (m *mod) View(c *route.Ctx) (View, bool) {
@@ -175,6 +193,41 @@ func (m *mod) FlushFlags(c *route.Ctx) bool {
 	}
 	t.msgFlags = c.Flags
 	return true
+}
+
+// FlushXFlags is t_flush_xflags.
+func (m *mod) FlushXFlags(c *route.Ctx) bool {
+	t := m.transactionOf(c)
+	if t == nil || t.flags&flagLocal != 0 {
+		return false
+	}
+	if t.state != 0 {
+		route.SetStateXFlags(m.a.Bytes(t.state), c.XFlags)
+		return true
+	}
+	m.scratch = c.AppendState(m.scratch[:0])
+	return m.storeOf(mayDip(c, t), &t.state, &t.stateLen, m.scratch, m.tagState) == nil
+}
+
+// VBFlags are those of t_vbflag_set and its kin.
+func (m *mod) VBFlags(c *route.Ctx) *uint32 {
+	t := m.transactionOf(c)
+	if t == nil {
+		return nil
+	}
+	return &t.vbflags
+}
+
+// CancelBranch is t_cancel_branch_idx.
+func (m *mod) CancelBranch(p *route.Proc, index, label uint32, branch int) bool {
+	o := m.byID(index, label)
+	if o == 0 {
+		return false
+	}
+	t := m.cell(o)
+	defer m.unref(o, t)
+	bo, b := m.branchAt(t, branch)
+	return b != nil && t.flags&flagInvite != 0 && m.cancelBranch(p, o, t, bo, b, nil)
 }
 
 func (m *mod) WithRequest(c *route.Ctx, f func(msg *sipparse.Msg)) bool {

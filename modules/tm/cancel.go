@@ -61,7 +61,7 @@ func (m *mod) relayCancel(c *route.Ctx, forced *route.Target) int {
 	it.flags |= flagCanceled
 	m.a.Unlock(&it.mu)
 	var extra []byte
-	if h := c.Msg.First(sipparse.HdrReason); h != nil {
+	if h := c.Msg.First(sipparse.HdrReason); h != nil && m.par.e2eCancelReason != 0 && it.flags&flagNoE2EReason == 0 {
 		extra = c.Msg.Buf[h.Off:h.End]
 	}
 	if m.cancelSuspended(c.P, inv, it) {
@@ -129,6 +129,9 @@ func (m *mod) cancelFor(p *route.Proc, o shm.Off, t *cell, code uint16) {
 		m.reason = line
 		if code >= 600 && b.status < 100 && m.par.cancelMethod == 1 {
 			line = nil // its CANCEL comes with its first provisional reply, and says nothing then
+		}
+		if m.par.localCancelReason == 0 {
+			line = nil
 		}
 		m.cancelBranch(p, o, t, bo, b, line)
 		bo = b.next

@@ -42,6 +42,7 @@ type carriedTransaction struct {
 	OnFailure, OnReply, OnBranch, OnBranchFailure            string // names of blocks
 	FR, FRInv, Retr1, Retr2, UASRetr                         uint32 // ms
 	UASUntil, EndOfLife, Born                                uint64 // ticks
+	VBFlags                                                  uint32 // of tmx
 	Script, Failing, Faker, Fakes                            uint32 // marks of scripts: slot + 1, and a count
 	Timer                                                    carriedTimer
 	Branches                                                 []carriedBranch
@@ -153,7 +154,7 @@ func (l *leaver) transaction(o shm.Off, t *cell) *carriedTransaction {
 		Src: t.src.get(), Dst: t.dst.get(), Sock: t.sock, Proto: t.proto, Conn: t.conn, Up: t.up.carry(),
 		OnFailure: m.blockName(t.onFailure), OnReply: m.blockName(t.onReply), OnBranch: m.blockName(t.onBranch), OnBranchFailure: m.blockName(t.onBranchFailure),
 		FR: t.fr, FRInv: t.frInv, Retr1: t.retr1, Retr2: t.retr2, UASRetr: t.uasRetr, UASUntil: t.uasUntil, EndOfLife: t.endOfLife, Born: t.born,
-		Script: t.script, Failing: t.failing, Faker: t.faker, Fakes: t.fakes, Timer: l.timer(o + shm.Off(timerOff)),
+		Script: t.script, Failing: t.failing, Faker: t.faker, Fakes: t.fakes, VBFlags: t.vbflags, Timer: l.timer(o + shm.Off(timerOff)),
 	}
 	for bo := t.first; bo != 0; bo = m.branch(bo).next {
 		b := m.branch(bo)
@@ -262,7 +263,7 @@ func (m *mod) carryIn(x *carriedTransaction) (err error) {
 	t.onBranch, t.onBranchFailure = blockID(route.InBranch, x.OnBranch), blockID(route.InEvent, x.OnBranchFailure)
 	t.fr, t.frInv, t.retr1, t.retr2, t.uasRetr = x.FR, x.FRInv, x.Retr1, x.Retr2, x.UASRetr
 	t.uasUntil, t.endOfLife, t.born, t.script, t.failing = x.UASUntil, x.EndOfLife, x.Born, x.Script, x.Failing
-	t.faker, t.fakes = x.Faker, x.Fakes
+	t.faker, t.fakes, t.vbflags = x.Faker, x.Fakes, x.VBFlags
 	for _, s := range [...]struct {
 		at  *shm.Off
 		n   *uint32

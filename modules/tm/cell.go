@@ -35,6 +35,7 @@ const (
 	flagNoAutoACK   // local: the ACK to its 2xx is not tm's (t_set_no_auto_ack)
 	flagProvisional // local: provisional replies are told, too
 	flagNoFailover  // t_set_disable_failover
+	flagNoE2EReason // t_set_no_e2e_cancel_reason
 )
 
 // span is a range of the request's bytes.
@@ -135,6 +136,8 @@ type cell struct {
 	failing      uint32 // the same of the failure route
 	faker        uint32 // the same of what runs on the stored request (withRequest)
 	fakes        uint32 // how many references that holds
+	vbflags      uint32 // t_vbflag_set of tmx
+	_            uint32
 }
 
 const (

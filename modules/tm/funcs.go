@@ -136,6 +136,14 @@ func (m *mod) funcs() []route.Func {
 		{Name: "t_set_auto_inv_100", Args: "i", From: req, Run: m.flagFunc(flagAuto100), Doc: "automatic 100 on or off"},
 		{Name: "t_set_disable_failover", Args: "i", From: rtfb, Run: m.flagFunc(flagNoFailover), Doc: "on: no further address of a name is tried for this transaction (use_dns_failover)"},
 		{Name: "t_set_disable_6xx", Args: "i", From: rtfb, Run: m.flagFunc(flagNoFail6xx), Doc: "on: a 6xx does not end forking"},
+		{Name: "t_set_no_auto_ack", Args: "i", From: rtfb, Run: m.flagFunc(flagNoAutoACK), Doc: "on: no ACK of ours to a 2xx of a local INVITE"},
+		{Name: "t_set_no_e2e_cancel_reason", Args: "i", From: rtfb, Run: m.flagFunc(flagNoE2EReason), Doc: "on: Reason of a received CANCEL does not go into ours"},
+		{Name: "t_disable_e2e_cancel_reason", Args: "i", From: rtfb, Run: m.flagFunc(flagNoE2EReason), Doc: "the same"},
+		{Name: "t_clean", From: route.AnyRoute, Run: func(*route.Ctx, *route.Args) int { m.clean(); return 1 }, Doc: "end transactions that are stuck"},
+		{Name: "t_is_retr_async_reply", From: route.InOnReply, Run: func(c *route.Ctx, _ *route.Args) int {
+			t, _ := m.lookup(c)
+			return boolRC(t != nil && t.flags&flagSuspended != 0)
+		}, Doc: "true while the transaction of the reply is suspended"},
 		{Name: "t_set_disable_internal_reply", Args: "i", From: rtfb, Run: m.flagFunc(flagNoReply), Doc: "on: a relay error is not answered by tm"},
 		{Name: "t_get_status_code", From: rof | route.InBranch, Run: func(c *route.Ctx, _ *route.Args) int {
 			t, _ := m.lookup(c)

@@ -31,8 +31,9 @@ var (
 )
 
 const (
-	localRequest = "tm:local-request"
-	localAckSent = "tm:local-ack-sent"
+	localResponse = "tm:local-response"
+	localRequest  = "tm:local-request"
+	localAckSent  = "tm:local-ack-sent"
 )
 
 // defaultCSeq is Kamailio's number of a request that says none.
@@ -301,7 +302,7 @@ func (m *mod) startLocal(c *route.Ctx, q *modules.UACRequest, id modules.Transac
 	if q.NoACK {
 		flags |= flagNoAutoACK
 	}
-	if q.Provisional {
+	if q.Provisional || m.par.passProvisional != 0 {
 		flags |= flagProvisional
 	}
 	t.flags, t.hash, t.label, t.method, t.md5 = flags, id.Index, id.Label, uint32(method), md5

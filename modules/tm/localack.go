@@ -99,7 +99,7 @@ func (m *mod) ack2xx(c *route.Ctx, o shm.Off, t *cell, msg *sipparse.Msg, header
 	}
 	m.a.Unlock(&t.mu)
 	if m.onAckSent != nil {
-		m.ackSent(c.P, o, t, &d)
+		m.ranOnOwn(c.P, t, &t.up, m.onAckSent)
 	}
 	return b, err
 }
@@ -115,19 +115,20 @@ func (m *mod) sendLocalACK(t *cell) {
 	}
 }
 
-// ackSent runs event_route[tm:local-ack-sent] on the ACK.
-func (m *mod) ackSent(p *route.Proc, o shm.Off, t *cell, d *route.Dest) {
+// ranOnOwn runs an event route on what was sent last and is kept in t.reply: a reply of our own, or the ACK to a 2xx of a local INVITE.
+func (m *mod) ranOnOwn(p *route.Proc, t *cell, to *dest, r *route.Route) {
 	if t.reply == 0 {
 		return
 	}
+	d := to.get(p.Net)
 	p.RunFaked(func(c *route.Ctx) {
 		c.Faked = true
 		if b := c.Scratch.Copy(m.a.Bytes(t.reply)[:t.replyLen]); b == nil || c.Msg.Parse(b) != sipparse.OK {
-			m.h.Logf(log.Err, "tm", "local ACK can not be parsed")
+			m.h.Logf(log.Err, "tm", "what was sent can not be parsed")
 		}
 		c.Recv = route.Recv{Src: d.Sock.Addr, Dst: d.Addr, Sock: d.Sock, Proto: d.Proto, Time: p.Host.Now()}
 		m.loadAVPs(c, t)
-	}, func(c *route.Ctx) { c.RunTop(m.onAckSent, route.InEvent) })
+	}, func(c *route.Ctx) { c.RunTop(r, route.InEvent) })
 }
 
 // lineOf is the body of a header field.

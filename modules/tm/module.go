@@ -3,6 +3,7 @@ package tm
 import (
 	"errors"
 	"fmt"
+	"slices"
 
 	"kahea/cfglang/log"
 	"kahea/cfglang/route"
@@ -18,7 +19,7 @@ func init() {
 			frTimer: 30000, frInvTimer: 120000, wtTimer: 5000, retr1: 500, retr2: 4000, maxInv: 180000, maxNonInv: 32000,
 			auto100: 1, auto100Reason: "trying -- your call is important to us", restartFR: 1, defaultCode: 500,
 			defaultReason: "Server Internal Error", cancelMethod: 1, failureMode: 3, remap503: 1, reply408: 408, reply408Reason: "Request Timeout",
-			aggregate: 1, reparseInvite: 1, via1Matching: 1, ruriMatching: 1,
+			aggregate: 1, reparseInvite: 1, e2eCancelReason: 1, localCancelReason: 1, noisyCtimer: 1, via1Matching: 1, ruriMatching: 1,
 		}}
 	})
 }
@@ -37,52 +38,56 @@ type params struct {
 	contactsID   int64
 	contactFlows string
 
-	frTimer, frInvTimer, wtTimer, retr1, retr2, maxInv, maxNonInv int
-	auto100                                                       int
-	auto100Reason                                                 string
-	restartFR                                                     int
-	defaultCode                                                   int
-	defaultReason                                                 string
-	cancelMethod                                                  int
-	no6xx                                                         int
-	failureMode                                                   int
-	remap503                                                      int
-	reply408                                                      int
-	reply408Reason                                                string
-	relay100                                                      int
-	aggregate                                                     int
-	reparseInvite                                                 int
-	via1Matching, ruriMatching                                    int
-	unmatchedCancel                                               int
-	localAckMode, localAckBranchMode                              int
-	ackHeaders                                                    string // ac_extra_hdrs
+	frTimer, frInvTimer, wtTimer, retr1, retr2, maxInv, maxNonInv    int
+	auto100                                                          int
+	auto100Reason                                                    string
+	restartFR                                                        int
+	defaultCode                                                      int
+	defaultReason                                                    string
+	cancelMethod                                                     int
+	no6xx                                                            int
+	failureMode                                                      int
+	remap503                                                         int
+	reply408                                                         int
+	reply408Reason                                                   string
+	relay100                                                         int
+	aggregate                                                        int
+	reparseInvite                                                    int
+	via1Matching, ruriMatching                                       int
+	unmatchedCancel                                                  int
+	localAckMode, localAckBranchMode                                 int
+	e2eCancelReason, localCancelReason, noisyCtimer, passProvisional int
+	onSLReply                                                        string
+	ackHeaders                                                       string // ac_extra_hdrs
 }
 
 type mod struct {
-	par            params
-	h              *modules.Host
-	a              *shm.Arena
-	table          shm.Table
-	root           *root
-	tag            route.TagPrefix
-	tagCell        shm.Tag
-	tagBranch      shm.Tag
-	tagReply       shm.Tag
-	tagState       shm.Tag
-	stats          stats
-	hooks          []Hook
-	replies        map[string]func(r *modules.UACReply) // OnReply
-	ids            ids
-	onLocalRequest *route.Route // event routes
-	onAckSent      *route.Route
-	auto100        []byte
-	scratch        []byte // for state that is carried to shared memory
-	reason         []byte // line of a CANCEL that is being built
-	spare          []*edit.List
-	parsed         sipparse.Msg // for building ACK and CANCEL
-	noEdits        edit.List
-	upstream       sipparse.Msg // for relaying a stored reply
-	lost           sipparse.Msg // a request that could not be sent
+	par             params
+	h               *modules.Host
+	a               *shm.Arena
+	table           shm.Table
+	root            *root
+	tag             route.TagPrefix
+	tagCell         shm.Tag
+	tagBranch       shm.Tag
+	tagReply        shm.Tag
+	tagState        shm.Tag
+	stats           stats
+	hooks           []Hook
+	replies         map[string]func(r *modules.UACReply) // OnReply
+	ids             ids
+	onLocalRequest  *route.Route    // event routes
+	onSLReply       *route.RouteRef // on_sl_reply, nil: none
+	onLocalResponse *route.Route
+	onAckSent       *route.Route
+	auto100         []byte
+	scratch         []byte // for state that is carried to shared memory
+	reason          []byte // line of a CANCEL that is being built
+	spare           []*edit.List
+	parsed          sipparse.Msg // for building ACK and CANCEL
+	noEdits         edit.List
+	upstream        sipparse.Msg // for relaying a stored reply
+	lost            sipparse.Msg // a request that could not be sent
 }
 
 // root is the entry to the module's shared memory.
@@ -148,14 +153,20 @@ func (m *mod) Exports() modules.Exports {
 			{Name: "local_ack_branch_mode", Int: &p.localAckBranchMode, Max: 1, Doc: "Via branch of that ACK: 0 the INVITE's, 1 its own"},
 			{Name: "ac_extra_hdrs", Str: &p.ackHeaders, Doc: "header lines for the ACK to a 2xx of a local INVITE, each with its line end"},
 			notYet("reparse_invite", 1), notYet("callid_matching", 0), notYet("reply_matching", 1),
-			notYet("delayed_reply", 1), notYet("pass_provisional_replies", 0), notYet("failure_exec_mode", 0),
-			notYet("faked_reply_prio", 0), notYet("dns_reuse_rcv_socket", 0), notYet("headers_mode", 0), notYet("reply_relay_mode", 1),
-			notYet("blst_503", 0), notYet("reparse_on_dns_failover", 1), notYet("e2e_cancel_reason", 1), notYet("local_cancel_reason", 1),
+			notYet("delayed_reply", 1), notYet("failure_exec_mode", 0),
+			notYet("dns_reuse_rcv_socket", 0), notYet("headers_mode", 0), notYet("reply_relay_mode", 1),
+			notYet("blst_503", 0), notYet("reparse_on_dns_failover", 1),
+			{Name: "e2e_cancel_reason", Int: &p.e2eCancelReason, Max: 1, Doc: "1: Reason of a received CANCEL goes into ours"},
+			{Name: "local_cancel_reason", Int: &p.localCancelReason, Max: 1, Doc: "1: a CANCEL because of another branch's final reply says so in a Reason (RFC 3326)"},
+			{Name: "noisy_ctimer", Int: &p.noisyCtimer, Max: 1, Doc: "0: an INVITE of one branch that times out without any reply to it is not answered"},
+			{Name: "pass_provisional_replies", Int: &p.passProvisional, Max: 1, Doc: "1: who sends requests of our own is told of provisional replies too"},
+			{Name: "on_sl_reply", Str: &p.onSLReply, Doc: "onreply_route for replies that belong to no transaction; drop ends them"},
+			notYet("faked_reply_prio", 0), notYet("exec_time_check", 5000), notYet("enable_uac_fr", 0), notYet("rich_redirect", 0), notYet("callid_cseq_matching", 0), notYet("e2e_cancel_hop_by_hop", 1),
 		},
 		Funcs:  m.funcs(),
 		Stats:  m.stats.table(m),
-		RPC:    append(m.commands(), m.uacCommands()...),
-		Events: []string{localRequest, localAckSent, branchFailurePrefix + "NAME"},
+		RPC:    slices.Concat(m.commands(), m.uacCommands(), m.listCommands()),
+		Events: []string{localRequest, localResponse, localAckSent, branchFailurePrefix + "NAME"},
 	}
 }
 
@@ -171,6 +182,9 @@ func (m *mod) Setup(h *modules.Host) error {
 	}
 	m.tag = route.NewTagPrefix(route.TMSignature, h.Net.Sockets[0], '-')
 	m.ids.init(h.Net.Sockets[0])
+	if m.par.onSLReply != "" {
+		m.onSLReply = h.Env.Route(route.InOnReply, m.par.onSLReply)
+	}
 	m.auto100 = []byte(m.par.auto100Reason)
 	m.scratch = make([]byte, 0, 2048)
 	h.Timer(kindCell, route.TimerHandler{Name: "tm: transaction", Run: m.onCellTimer, Drop: func(at shm.Off) { m.dropTimer(at - shm.Off(timerOff)) }})
@@ -206,7 +220,7 @@ func (m *mod) InitWorker(h *modules.Host, rank int) error {
 	for _, x := range [...]struct {
 		at   **route.Route
 		name string
-	}{{&m.onLocalRequest, localRequest}, {&m.onAckSent, localAckSent}} {
+	}{{&m.onLocalRequest, localRequest}, {&m.onLocalResponse, localResponse}, {&m.onAckSent, localAckSent}} {
 		*x.at = h.Prog.Find(route.InEvent, x.name)
 	}
 	if h.Main {

@@ -12,7 +12,7 @@ import (
 func (m *mod) response(c *route.Ctx) bool {
 	o, i, ok := m.findReply(&c.Msg)
 	if !ok {
-		return true
+		return m.stray(c)
 	}
 	t := m.cell(o)
 	bo, b := m.branchAt(t, i)
@@ -64,6 +64,15 @@ func (m *mod) response(c *route.Ctx) bool {
 	b.flags |= brReplied // what decide has run was not to count this reply
 	ended = true
 	return false
+}
+
+// stray runs on_sl_reply on a reply that belongs to no transaction; false: it goes no further.
+func (m *mod) stray(c *route.Ctx) bool {
+	if m.onSLReply == nil {
+		return true
+	}
+	_, flow := c.RunTop(m.onSLReply.Route, route.InOnReply)
+	return flow&route.FlowDrop == 0
 }
 
 // timersFor adjusts a branch's timers to a reply. mu is held.

@@ -72,6 +72,14 @@ func (m *mod) onBranchTimer(at shm.Off, again bool) {
 		ringing := t.flags&flagInvite != 0 && b.status >= 100 && b.flags&brCancelSent == 0
 		canceled := b.flags&brCancelSent != 0 || t.flags&flagCanceled != 0
 		b.flags |= brTimeout
+		if m.par.noisyCtimer == 0 && t.flags&(flagInvite|flagLocal) == flagInvite && t.n == 1 && b.status == 0 && t.onFailure == 0 && !canceled {
+			b.status = 408
+			b.flags |= brFaked
+			m.giveUp(o, t, 408)
+			m.a.Unlock(&t.mu)
+			m.fired(o, t)
+			return
+		}
 		m.a.Unlock(&t.mu)
 		code := uint16(408)
 		if canceled {

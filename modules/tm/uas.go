@@ -60,11 +60,15 @@ func (m *mod) ensure(c *route.Ctx) (*cell, error) {
 
 // replyLocal builds a reply of our own to t's request, of which c holds the message, and sends it. A final reply ends the branches.
 func (m *mod) replyLocal(c *route.Ctx, o shm.Off, t *cell, code int, reason []byte) int {
+	return m.replyTagged(c, o, t, code, reason, nil)
+}
+
+// replyTagged is replyLocal with a To tag, nil or empty: ours.
+func (m *mod) replyTagged(c *route.Ctx, o shm.Off, t *cell, code int, reason, tag []byte) int {
 	if code < 100 || code > 699 {
 		code, reason = m.par.defaultCode, []byte(m.par.defaultReason)
 	}
-	var tag []byte
-	if code >= 180 {
+	if code >= 180 && len(tag) == 0 {
 		tag = c.ToTag(&m.tag)
 	}
 	if code/100 == 3 {
@@ -93,6 +97,9 @@ func (m *mod) replyLocal(c *route.Ctx, o shm.Off, t *cell, code int, reason []by
 		return -1
 	}
 	m.h.Count(m.stats.rplGenerated)
+	if m.onLocalResponse != nil {
+		m.ranOnOwn(c.P, t, &t.up, m.onLocalResponse)
+	}
 	if code >= 200 {
 		m.cancelBranches(c.P, o, t, nil)
 		m.responseOut(c, o, t, code, nil)

@@ -96,3 +96,43 @@ func (m *mod) tDrop(c *route.Ctx, a *route.Args) int {
 	}
 	return truth(m.tm.DropTransaction(c, int(code)))
 }
+
+func (m *mod) tACKLocal(c *route.Ctx, a *route.Args) int {
+	var s [4][]byte
+	for i := range a.N {
+		var ok bool
+		if s[i], ok = a.Str(c, i); !ok {
+			return -1
+		}
+	}
+	if len(s[2]) > 0 && s[2][len(s[2])-1] != '\n' {
+		s[2] = c.Scratch.Concat(s[2], []byte("\r\n"))
+	}
+	if err := m.tm.AckLocal(c, s[0], s[1], s[2], s[3]); err != nil {
+		c.Logf(log.Err, "tmx", "t_uac_ack_local: %v", err)
+		return -1
+	}
+	return 1
+}
+
+func (m *mod) tCancelBranch(c *route.Ctx, a *route.Args) int {
+	index, ok1 := a.Int(c, 0)
+	label, ok2 := a.Int(c, 1)
+	branch, ok3 := a.Int(c, 2)
+	if !ok1 || !ok2 || !ok3 || index < 0 || label < 0 || index > 1<<32-1 || label > 1<<32-1 || branch < 0 {
+		return -1
+	}
+	return truth(m.tm.CancelBranch(c.P, uint32(index), uint32(label), int(branch)))
+}
+
+// vbflag makes a function about a bit of the transaction.
+func (m *mod) vbflag(name, doc string, f func(p *uint32, bit uint32) bool) route.Func {
+	return route.Func{Name: name, Args: "i", From: route.AnyRoute, Doc: doc, Run: func(c *route.Ctx, a *route.Args) int {
+		n, ok := a.Int(c, 0)
+		p := m.tm.VBFlags(c)
+		if !ok || n < 0 || n > 31 || p == nil {
+			return -1
+		}
+		return truth(f(p, 1<<uint(n)))
+	}}
+}

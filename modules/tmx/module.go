@@ -44,6 +44,12 @@ func (m *mod) Exports() modules.Exports {
 			{Name: "t_cancel_branches", Args: "S", From: route.InOnReply, Compile: m.compileCancelBranches, Doc: "cancel all branches, the others, or this one"},
 			{Name: "t_cancel_callid", Args: "ssi", From: route.AnyRoute, Run: m.tCancelCallID, Doc: "cancel an INVITE by Call-ID and CSeq number; a message flag is set in its transaction"},
 			{Name: "t_reply_callid", Args: "ssis", From: route.AnyRoute, Run: m.tReplyCallID, Doc: "answer a transaction found by Call-ID and CSeq number: code, reason"},
+			{Name: "t_uac_ack_local", Args: "ss|ss", From: route.AnyRoute, Run: m.tACKLocal, Doc: "send the ACK to the 2xx of a local INVITE that has none: Call-ID, CSeq number, header lines, body"},
+			{Name: "t_cancel_branch_idx", Args: "iii", From: route.AnyRoute, Run: m.tCancelBranch, Doc: "cancel one branch: index and label of the transaction, number of the branch"},
+			{Name: "t_flush_xflags", From: route.AnyRoute, Run: func(c *route.Ctx, _ *route.Args) int { return truth(m.tm.FlushXFlags(c)) }, Doc: "store the extended flags in the transaction"},
+			m.vbflag("t_vbflag_set", "set a bit, 0 to 31, that goes with the transaction", func(p *uint32, bit uint32) bool { *p |= bit; return true }),
+			m.vbflag("t_vbflag_reset", "clear that bit", func(p *uint32, bit uint32) bool { *p &^= bit; return true }),
+			m.vbflag("t_vbflag_is_set", "true if it is set", func(p *uint32, bit uint32) bool { return *p&bit != 0 }),
 			{Name: "t_reuse_branch", From: route.InEvent, Run: func(c *route.Ctx, _ *route.Args) int { return truth(m.tm.ReuseBranch(c)) }, Doc: "in a branch-failure route: the destination is the failed branch's once more"},
 			{Name: "t_drop", Args: "|i", From: route.InRequest | route.InFailure, Run: m.tDrop, Doc: "end the transaction without an answer; it counts as the code, 500"},
 			{Name: "t_flush_flags", From: route.AnyRoute, Doc: "store the message flags in the transaction", Run: func(c *route.Ctx, _ *route.Args) int {
@@ -159,6 +165,17 @@ func (m *mod) bindT(_ route.Env, r *route.VarRef) (route.Getter, route.Setter, e
 	switch r.Inner {
 	case "id_index":
 		return id(func(v *tm.View) uint32 { return v.Index }), nil, nil
+	case "id_index_n", "id_label_n": // the transaction is made for it
+		f := id(func(v *tm.View) uint32 { return v.Index })
+		if r.Inner == "id_label_n" {
+			f = id(func(v *tm.View) uint32 { return v.Label })
+		}
+		return func(c *route.Ctx) route.Value {
+			if !m.tm.Create(c) {
+				return route.Null
+			}
+			return f(c)
+		}, nil, nil
 	case "id_label":
 		return id(func(v *tm.View) uint32 { return v.Label }), nil, nil
 	case "reply_code":
