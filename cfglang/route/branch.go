@@ -1,7 +1,9 @@
 package route
 
 import (
+	"bytes"
 	"encoding/binary"
+	"strconv"
 
 	"kahea/sipparse"
 )
@@ -50,40 +52,75 @@ func (c *Ctx) AddBranch(b Branch) bool {
 	return true
 }
 
-// AddContacts adds the destination set to the reply's headers as a Contact line (3xx replies): the R-URI, if the script has changed it, and all branches.
-func (c *Ctx) AddContacts() {
+// What AddContacts tells of branches beside URI and q.
+const (
+	ContactFlags = 1 << iota // branch flags, as a parameter
+	ContactPath              // Path, as a Route header of the URI
+)
+
+// AddContacts adds the destination set to the reply's headers as a Contact line (3xx replies): the R-URI, if the script has changed it, and all branches. rich is a sum
+// of ContactFlags and ContactPath.
+func (c *Ctx) AddContacts(rich int) {
 	b := c.Scratch.Tail(256)
 	if b == nil {
 		return
 	}
 	b = append(b, "Contact: "...)
 	n := 0
-	add := func(uri []byte, q int) {
+	add := func(uri []byte, q int, flags uint32, path []byte) {
 		if n++; n > 1 {
 			b = append(b, ", "...)
 		}
-		b = append(append(append(b, '<'), uri...), '>')
-		if q != QUnset {
-			b = append(b, ";q="...)
-			if q >= 1000 {
-				b = append(b, '1')
-				return
-			}
-			b = append(b, '0', '.', byte('0'+q/100), byte('0'+q/10%10), byte('0'+q%10))
-			for b[len(b)-1] == '0' && b[len(b)-2] != '.' {
-				b = b[:len(b)-1]
-			}
+		b = append(append(b, '<'), uri...)
+		if rich&ContactPath != 0 && len(path) > 0 {
+			b = appendEscaped(append(b, "?Route="...), path)
+		}
+		b = append(b, '>')
+		b = appendContactQ(b, q)
+		if rich&ContactFlags != 0 {
+			b = strconv.AppendUint(append(b, ";flags="...), uint64(flags), 10)
 		}
 	}
 	if c.NewURI != nil {
-		add(c.NewURI, QUnset)
+		add(c.NewURI, c.Q, c.Main.Flags, c.Path)
 	}
 	for i := range c.Branches {
-		add(c.Branches[i].URI, c.Branches[i].Q)
+		x := &c.Branches[i]
+		add(x.URI, x.Q, x.Flags, x.Path)
 	}
 	if n > 0 {
 		c.Edits.AddReplyHeader(append(b, "\r\n"...))
 	}
+}
+
+// appendEscaped appends a header of a URI: what may not stand there is escaped (RFC 3261 section 19.1.1).
+func appendEscaped(b, text []byte) []byte {
+	const digits = "0123456789abcdef"
+	for _, ch := range text {
+		switch {
+		case ch >= 'a' && ch <= 'z', ch >= 'A' && ch <= 'Z', isDigit(ch), bytes.IndexByte([]byte("-_.!~*'()[]/?:+$"), ch) >= 0:
+			b = append(b, ch)
+		default:
+			b = append(b, '%', digits[ch>>4], digits[ch&15])
+		}
+	}
+	return b
+}
+
+// appendContactQ appends the parameter q, nothing when there is none.
+func appendContactQ(b []byte, q int) []byte {
+	if q == QUnset {
+		return b
+	}
+	b = append(b, ";q="...)
+	if q >= 1000 {
+		return append(b, '1')
+	}
+	b = append(b, '0', '.', byte('0'+q/100), byte('0'+q/10%10), byte('0'+q%10))
+	for b[len(b)-1] == '0' && b[len(b)-2] != '.' {
+		b = b[:len(b)-1]
+	}
+	return b
 }
 
 // RecordRoute is a pending record_route(): texts lie in scratch memory.

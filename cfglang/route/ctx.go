@@ -47,6 +47,7 @@ type Ctx struct {
 	DstURI []byte
 	Path   []byte // Path vector: becomes Route lines
 	Main   BranchAttrs
+	Q      int // of the R-URI, from lookup(), in thousandths; QUnset: none
 	// URIFresh is false once the R-URI was used for a branch or forwarded (Kamailio's ruri_is_new).
 	URIFresh bool
 	Branches []Branch
@@ -141,7 +142,7 @@ func (c *Ctx) forget() {
 	c.Flow, c.RC = 0, 0
 	c.Err = ErrInfo{}
 	c.NewURI, c.DstURI, c.Path = nil, nil, nil
-	c.Main = BranchAttrs{}
+	c.Main, c.Q = BranchAttrs{}, QUnset
 	c.URIFresh = true
 	c.Flags, c.XFlags = 0, 0
 	c.ForceRPort, c.AddLocalRPort, c.SrvID, c.MTUProto = false, false, false, sipparse.ProtoNone

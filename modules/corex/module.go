@@ -90,30 +90,31 @@ func (m *mod) Setup(h *modules.Host) error {
 	return nil
 }
 
-// appendBranch adds a branch; without a URI it is the R-URI with its destination, path and attributes.
+// appendBranch adds a branch, of the R-URI or of another URI, with the destination, path, flags and socket of the R-URI's branch. What identifies a contact (ruid,
+// instance) stays with the R-URI.
 func appendBranch(c *route.Ctx, a *route.Args) int {
+	b := route.Branch{URI: c.RURI(), DstURI: c.DstURI, Path: c.Path, Q: route.QUnset, BranchAttrs: route.BranchAttrs{Flags: c.Main.Flags, ForceSock: c.Main.ForceSock}}
 	if a.N == 0 {
-		b := route.Branch{URI: c.RURI(), DstURI: c.DstURI, Path: c.Path, Q: route.QUnset, BranchAttrs: c.Main}
 		return truth(c.AddBranch(b))
 	}
 	uri, ok := a.Str(c, 0)
 	if !ok || len(uri) == 0 {
 		return -1
 	}
-	q := route.QUnset
+	b.URI = uri
 	if a.N > 1 {
 		text, ok := a.Str(c, 1)
 		if !ok {
 			return -1
 		}
 		if len(text) > 0 {
-			if q, ok = parseQ(text); !ok {
+			if b.Q, ok = parseQ(text); !ok {
 				c.Logf(log.Err, "corex", "append_branch: q value %q", text)
 				return -1
 			}
 		}
 	}
-	return truth(c.AddBranch(route.Branch{URI: uri, Q: q}))
+	return truth(c.AddBranch(b))
 }
 
 // parseQ reads a q value (RFC 3261 section 25.1), in thousandths.

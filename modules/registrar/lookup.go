@@ -99,7 +99,7 @@ func (m *mod) useMain(c *route.Ctx, x *usrloc.Contact) bool {
 	a := m.attrs(c, x)
 	a.Flags |= c.Main.Flags
 	a.RUID, a.LocationUA, a.Instance = c.Scratch.Copy(a.RUID), c.Scratch.Copy(a.LocationUA), c.Scratch.Copy(a.Instance)
-	c.Main = a
+	c.Main, c.Q = a, x.Q
 	return true
 }
 

@@ -27,6 +27,7 @@ type mod struct {
 	defaultCode   int
 	defaultReason string
 	bindTM        int
+	richRedirect  int
 	h             *modules.Host
 	tagPrefix     route.TagPrefix
 	tm            stateful
@@ -62,6 +63,9 @@ func (m *mod) Exports() modules.Exports {
 		Params: []modules.Param{
 			{Name: "default_code", Int: &m.defaultCode, Min: 100, Max: 699, Doc: "status used when a reply's code is no status, 500"},
 			{Name: "default_reason", Str: &m.defaultReason, Doc: `reason used when a reply has none, "Internal Server Error"`},
+			{Name: "rich_redirect", Int: &m.richRedirect, Max: route.ContactFlags | route.ContactPath, Doc: "what a 3xx tells of branches, a sum: 1 branch flags as parameter of the Contact, 2 Path as Route header of its URI; 0"},
+			{Name: "event_callback_fl_ack", Type: modules.StrParam, Doc: "there are no KEMI engines: an error", Func: noKEMI},
+			{Name: "event_callback_lres_sent", Type: modules.StrParam, Doc: "there are no KEMI engines: an error", Func: noKEMI},
 			{Name: "bind_tm", Int: &m.bindTM, Max: 1, Doc: "1: send_reply is stateful when there is a transaction; 0: always stateless"},
 		},
 		Funcs: []route.Func{
@@ -134,6 +138,10 @@ func (m *mod) sendReply(c *route.Ctx, a *route.Args) int {
 	return m.SendReply(c, code, reason)
 }
 
+var errKEMI = errors.New("there are no KEMI engines")
+
+func noKEMI(modules.Value) error { return errKEMI }
+
 var errCode = errors.New("code is no number")
 
 func (m *mod) args(c *route.Ctx, a *route.Args) (int, []byte, error) {
@@ -196,7 +204,7 @@ func (m *mod) Reply(c *route.Ctx, code int, reason []byte) int {
 		tag = c.ToTag(&m.tagPrefix)
 	}
 	if code/100 == 3 {
-		c.AddContacts()
+		c.AddContacts(m.richRedirect)
 	}
 	b, err := c.AppendReply(c.P.Host.Buffer(), code, reason, tag)
 	if err == nil {
