@@ -13,21 +13,22 @@ import (
 func (k *Compiler) stmts(list []syntax.Stmt) route.Stmt {
 	k.unreachable(list)
 	run := make([]route.Stmt, 0, len(list))
-	var places []place
+	var spots []route.Spot
 	for _, s := range list {
 		if f := k.stmt(s); f != nil {
 			run = append(run, f)
-			places = append(places, k.placeOf(s))
+			spots = append(spots, k.spot(s))
 		}
 	}
 	switch len(run) {
 	case 0:
 		return func(*route.Ctx) int { return 1 }
 	case 1:
-		f, at := run[0], places[0]
+		f, at := run[0], &spots[0]
 		return func(c *route.Ctx) int {
+			c.At = at
 			if c.P.Par.LatencyLimitAction > 0 {
-				return c.Timed(f, at.name, at.file, at.line)
+				return c.Timed(f, at)
 			}
 			return f(c)
 		}
@@ -36,8 +37,9 @@ func (k *Compiler) stmts(list []syntax.Stmt) route.Stmt {
 		rc := 1
 		timed := c.P.Par.LatencyLimitAction > 0
 		for i, f := range run {
+			c.At = &spots[i]
 			if timed {
-				rc = c.Timed(f, places[i].name, places[i].file, places[i].line)
+				rc = c.Timed(f, &spots[i])
 			} else {
 				rc = f(c)
 			}
@@ -49,28 +51,23 @@ func (k *Compiler) stmts(list []syntax.Stmt) route.Stmt {
 	}
 }
 
-// place is what a log line says of a statement.
-type place struct {
-	name, file string
-	line       int
-}
-
-func (k *Compiler) placeOf(s syntax.Stmt) place {
-	p := place{name: "statement", line: s.Position().Line}
+// spot is what a log line says of a statement.
+func (k *Compiler) spot(s syntax.Stmt) route.Spot {
+	p := route.Spot{Name: "statement", Line: s.Position().Line}
 	if src := s.Position().Src; src != nil {
-		p.file = src.Name
+		p.File = src.Name
 	}
 	switch s := s.(type) {
 	case *syntax.CallStmt:
-		p.name = s.Call.Name
+		p.Name = s.Call.Name
 	case *syntax.AssignStmt:
-		p.name = "assign"
+		p.Name = "assign"
 	case *syntax.If:
-		p.name = "if"
+		p.Name = "if"
 	case *syntax.While:
-		p.name = "while"
+		p.Name = "while"
 	case *syntax.Switch:
-		p.name = "switch"
+		p.Name = "switch"
 	}
 	return p
 }
@@ -195,13 +192,13 @@ func (k *Compiler) while(s *syntax.While) route.Stmt {
 	if cond == nil {
 		return nil
 	}
-	file, line := k.Pos()
 	return func(c *route.Ctx) int {
-		rc := 1
+		rc, at := 1, c.At
 		limit := c.P.Par.MaxWhileLoops
 		for n := 0; ; n++ {
+			c.At = at // the condition's, not what the body did last
 			if limit > 0 && n >= limit {
-				c.Error("%s:%d: while loop ended after max_while_loops (%d) turns", file, line, limit)
+				c.Error("while loop ended after max_while_loops (%d) turns", limit)
 				return -1
 			}
 			if !cond(c) || c.Flow != 0 {
@@ -350,7 +347,6 @@ func (k *Compiler) assign(s *syntax.AssignStmt) route.Stmt {
 		return nil
 	}
 	k.pos = s.Pos
-	file, line := k.Pos()
 	get := e.asValue()
 	setInt, whole := v.SetInt, e.whole
 	switch {
@@ -364,7 +360,7 @@ func (k *Compiler) assign(s *syntax.AssignStmt) route.Stmt {
 				return 1
 			}
 			if !ok {
-				c.Error("%s:%d: right side of the assignment can not be evaluated", file, line)
+				c.Error("right side of the assignment can not be evaluated")
 				return -1
 			}
 			setInt(c, n)
@@ -383,11 +379,11 @@ func (k *Compiler) assign(s *syntax.AssignStmt) route.Stmt {
 			return 1
 		}
 		if !ok {
-			c.Error("%s:%d: right side of the assignment can not be evaluated", file, line)
+			c.Error("right side of the assignment can not be evaluated")
 			return -1
 		}
 		if err := v.Set(c, val); err != nil {
-			c.Error("%s:%d: assignment to %s: %v", file, line, v.Text, err)
+			c.Error("assignment to %s: %v", v.Text, err)
 			return -1
 		}
 		return 1

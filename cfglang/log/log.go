@@ -64,6 +64,7 @@ type Line struct {
 	Where    string          // "<core>: ", "<script>: ", "tm: "; of a text without one the module is the core
 	File     string          // of the configuration, and Number its line: where a script wrote it
 	Number   int
+	Place    bool   // print File and Number behind Where
 	CallID   []byte // of the message in hand
 	Raw      bool   // the text ends as the script ended it; else a line end is added when it has none
 }
@@ -186,7 +187,12 @@ func (l *Logger) append(b []byte, x *Line, text []byte) []byte {
 	b = append(b, x.Level.String()...)
 	b = append(b, ": "...)
 	b = append(b, x.Prefix...)
-	b = append(b, x.Where...)
+	if where, ok := strings.CutSuffix(x.Where, ": "); ok && x.Place {
+		b = append(append(append(append(b, where...), " ["...), x.File...), ':')
+		b = append(strconv.AppendInt(b, int64(x.Number), 10), "]: "...)
+	} else {
+		b = append(b, x.Where...)
+	}
 	b = append(b, text...)
 	if !x.Raw && (len(text) == 0 || text[len(text)-1] != '\n') {
 		b = append(b, '\n')

@@ -19,6 +19,9 @@ func TestLine(t *testing.T) {
 		want string
 	}{
 		{"Printf", Options{Slot: 3}, func(l *Logger) { l.Printf(Err, "tm: ", "x %d", 1) }, fmt.Sprintf(" 3(%d) ERROR: tm: x 1\n", pid)},
+		{"place", Options{}, func(l *Logger) {
+			l.Write(&Line{Level: Err, Where: "tm: ", File: "a.cfg", Number: 7, Place: true, Prefix: []byte("p ")}, []byte("x"))
+		}, fmt.Sprintf(" 0(%d) ERROR: p tm [a.cfg:7]: x\n", pid)},
 		{"two digits", Options{Slot: 12}, func(l *Logger) { l.Printf(Warn, "<core>: ", "x") }, fmt.Sprintf("12(%d) WARNING: <core>: x\n", pid)},
 		{"has a line end", Options{}, func(l *Logger) { l.Printf(Notice, "", "x\n") }, fmt.Sprintf(" 0(%d) NOTICE: x\n", pid)},
 		{"empty", Options{}, func(l *Logger) { l.Write(&Line{Level: Info, Where: "a: "}, nil) }, fmt.Sprintf(" 0(%d) INFO: a: \n", pid)},

@@ -2,6 +2,7 @@ package route
 
 import (
 	"errors"
+	"fmt"
 	"net/netip"
 
 	"kahea/cfglang/log"
@@ -38,6 +39,7 @@ type Ctx struct {
 	Recv    Recv
 	ID      uint32 // $mi
 	Kind    Mask   // type of the top block that runs
+	At      *Spot  // statement that runs, for the log; nil: none
 	Flow    Flow
 	RC      int64 // $rc
 	Err     ErrInfo
@@ -91,6 +93,7 @@ type Ctx struct {
 	release func()
 	code    int // of the top block
 
+	logging  bool   // Logf evaluates log_prefix
 	wire     bool   // the message came in through Receive
 	short    bool   // there was no memory to keep the message in: its script can not wait
 	refused  bool   // the script was to wait over the bound
@@ -120,7 +123,7 @@ func (c *Ctx) reset() {
 	c.AVPs.Reset()
 	c.Msg.Buf = nil
 	c.Recv = Recv{}
-	c.ID, c.Kind = 0, 0
+	c.ID, c.Kind, c.At = 0, 0, nil
 	c.Faked = false
 	c.Trans, c.TransState, c.TransBranch = 0, 0, 0
 	c.Reply, c.ReplyCode = nil, 0
@@ -185,13 +188,23 @@ func (c *Ctx) ErrorReply(who string) (code int, reason []byte) {
 }
 
 // Error logs an error of the core about this message.
-func (c *Ctx) Error(format string, a ...any) { c.P.Log.Printf(log.Err, "<core>: ", format, a...) }
+func (c *Ctx) Error(format string, a ...any) { c.Logf(log.Err, "<core>", format, a...) }
 
-// Logf logs at a level with a module's name; it formats only when the level is in force.
+// Logf logs at a level with a module's name and the statement's place in the configuration; it formats only when the level is in force.
 func (c *Ctx) Logf(v log.Level, module, format string, a ...any) {
-	if c.P.Log.On(v) {
-		c.P.Log.Printf(v, module+": ", format, a...)
+	if !c.P.Log.On(v) {
+		return
 	}
+	x := log.Line{Level: v, Where: module + ": "}
+	if c.At != nil {
+		x.File, x.Number, x.Place = c.At.File, c.At.Line, true
+	}
+	if !c.logging { // log_prefix may have something to complain of itself
+		c.logging = true
+		x.Prefix = c.LogPrefix()
+		c.logging = false
+	}
+	c.P.Log.Write(&x, fmt.Appendf(nil, format, a...))
 }
 
 // LogPrefix is the evaluated log_prefix, or nil.

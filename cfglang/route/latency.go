@@ -20,13 +20,13 @@ func (p *Proc) blockEnds(began time.Time, what string) {
 	}
 }
 
-// Timed runs a statement and logs it when it takes latency_limit_action or longer; name and place say which it is.
-func (c *Ctx) Timed(f Stmt, name, file string, line int) int {
+// Timed runs a statement and logs it when it takes latency_limit_action or longer.
+func (c *Ctx) Timed(f Stmt, at *Spot) int {
 	began := time.Now()
 	rc := f(c)
 	p := &c.P.Par
 	if took := time.Since(began).Microseconds(); took >= int64(p.LatencyLimitAction) && c.P.Log.On(p.LatencyLog) {
-		c.P.Log.Printf(p.LatencyLog, "<core>: ", "alert - action [%s] cfg [%s:%d] took too long [%d us]", name, file, line, took)
+		c.P.Log.Printf(p.LatencyLog, "<core>: ", "alert - action [%s] cfg [%s:%d] took too long [%d us]", at.Name, at.File, at.Line, took)
 	}
 	return rc
 }

@@ -70,11 +70,11 @@ func RouteID(kind Mask, name string) uint64 {
 
 // RunTop runs a top-level block of the given kind: it returns the block's code and how it ended. Flow and depth are fresh.
 func (c *Ctx) RunTop(r *Route, kind Mask) (code int, flow Flow) {
-	oldKind, oldFlow, oldDepth := c.Kind, c.Flow, c.depth
+	oldKind, oldFlow, oldDepth, oldAt := c.Kind, c.Flow, c.depth, c.At
 	c.Kind, c.Flow, c.depth = kind, 0, 0
 	code = r.Body(c)
 	flow = c.Flow
-	c.Kind, c.Flow, c.depth = oldKind, oldFlow, oldDepth
+	c.Kind, c.Flow, c.depth, c.At = oldKind, oldFlow, oldDepth, oldAt
 	if c.refused {
 		c.Flow |= FlowExit | FlowDrop // whatever block was to wait: the message has been dealt with
 	}

@@ -49,7 +49,7 @@ func TestNoMemoryForTransaction(t *testing.T) {
 			p.ask("MESSAGE")
 			p.want(tc.want)
 			free()
-			if log := p.Log(); !strings.Contains(log, "ERROR: tm: ") {
+			if log := p.Log(); !strings.Contains(log, "ERROR: tm [test.cfg:7]: ") {
 				t.Errorf("log %q has no error of tm", log)
 			}
 			p.ask("MESSAGE") // the server works on
