@@ -29,8 +29,8 @@ func (m *mod) funcs() []route.Func {
 		args := "|ss"
 		return route.Func{Name: name, Args: args, From: rf, Compile: m.compileRelay(proto), Doc: "forward statefully to $du, the R-URI and all branches, or to a host and port"}
 	}
-	to := func(name, doc string, replicate bool) route.Func {
-		return route.Func{Name: name, Args: "ss", From: req, Compile: m.compileProtoRelay(replicate), Doc: doc}
+	to := func(name, doc string, send func(*route.Ctx, *route.Target) int) route.Func {
+		return route.Func{Name: name, Args: "ss", From: req, Compile: m.compileProtoRelay(send), Doc: doc}
 	}
 	return []route.Func{
 		{Name: "t_relay_to", Args: "|ss", From: rf, Compile: m.compileRelayTo, Doc: "t_relay to proto:host:port, with flags: 1 no 100, 2 no answer when it fails, 4 no DNS failover"},
@@ -38,11 +38,17 @@ func (m *mod) funcs() []route.Func {
 		{Name: "t_forward_nonack", Args: "ss", From: req, Compile: m.compileForward(sipparse.ProtoNone), Doc: "add branches to a transaction that is there, to a host and port; no 100"},
 		{Name: "t_forward_nonack_udp", Args: "ss", From: req, Compile: m.compileForward(sipparse.UDP), Doc: "the same over UDP"},
 		{Name: "t_forward_nonack_tcp", Args: "ss", From: req, Compile: m.compileForward(sipparse.TCP), Doc: "the same over TCP"},
-		to("t_forward_nonack_to", "t_forward_nonack with a protocol and host:port", false),
-		to("t_replicate_to", "t_replicate with a protocol and host:port", true),
+		to("t_forward_nonack_to", "t_forward_nonack with a protocol and host:port", m.forwardNonAck),
+		to("t_replicate_to", "t_replicate with a protocol and host:port", m.replicate),
 		{Name: "t_replicate_udp", Args: "ss", From: req, Run: m.tReplicateProto(sipparse.UDP), Doc: "t_replicate to a host and port over UDP"},
 		{Name: "t_replicate_tcp", Args: "ss", From: req, Run: m.tReplicateProto(sipparse.TCP), Doc: "the same over TCP"},
-		relay("t_relay", sipparse.ProtoNone), relay("t_relay_to_udp", sipparse.UDP), relay("t_relay_to_tcp", sipparse.TCP),
+		{Name: "t_replicate_tls", Args: "ss", From: req, Run: m.tReplicateProto(sipparse.TLS), Doc: "the same over TLS"},
+		{Name: "t_replicate_sctp", Args: "ss", From: req, Run: m.tReplicateProto(sipparse.SCTP), Doc: "the same over SCTP"},
+		{Name: "t_forward_nonack_tls", Args: "ss", From: req, Compile: m.compileForward(sipparse.TLS), Doc: "t_forward_nonack over TLS"},
+		{Name: "t_forward_nonack_sctp", Args: "ss", From: req, Compile: m.compileForward(sipparse.SCTP), Doc: "the same over SCTP"},
+		relay("t_relay", sipparse.ProtoNone), relay("t_relay_to_udp", sipparse.UDP), relay("t_relay_to_tcp", sipparse.TCP), relay("t_relay_to_tls", sipparse.TLS), relay("t_relay_to_sctp", sipparse.SCTP),
+		{Name: "t_save_lumps", From: req, Run: m.tSaveLumps, Doc: "keep the changes so far for failure and branch routes; later ones are for this relay only"},
+		{Name: "t_use_uac_headers", From: route.AnyRoute, Run: func(*route.Ctx, *route.Args) int { return 1 }, Doc: "changes nothing: ACK and CANCEL of ours always have From and To as they were sent"},
 		{Name: "t_forward_nonack_uri", From: req, Run: func(c *route.Ctx, _ *route.Args) int { return m.relay(c, nil) }, Doc: "as t_relay"},
 		{Name: "t_uac_send", Args: "ssssss", From: route.AnyRoute, Run: m.tUACSend, Doc: "send a request of our own: method, URI, next hop, socket, header lines, body"},
 		{Name: "t_newtran", From: req, Run: m.tNewtran, Doc: "make the transaction; a retransmission is answered and ends the script"},

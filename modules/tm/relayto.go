@@ -86,7 +86,7 @@ func isNumber(b []byte) bool {
 }
 
 // compileProtoRelay makes t_forward_nonack_to and t_replicate_to: protocol and host:port.
-func (m *mod) compileProtoRelay(replicate bool) func(route.Env, *route.Args) (func(*route.Ctx) int, error) {
+func (m *mod) compileProtoRelay(send func(*route.Ctx, *route.Target) int) func(route.Env, *route.Args) (func(*route.Ctx) int, error) {
 	return func(_ route.Env, a *route.Args) (func(*route.Ctx) int, error) {
 		return func(c *route.Ctx) int {
 			name, ok1 := a.Str(c, 0)
@@ -98,10 +98,7 @@ func (m *mod) compileProtoRelay(replicate bool) func(route.Env, *route.Args) (fu
 				return -1
 			}
 			t.Proto = proto
-			if replicate {
-				return m.replicate(c, &t)
-			}
-			return m.forwardNonAck(c, &t)
+			return send(c, &t)
 		}, nil
 	}
 }

@@ -36,6 +36,12 @@ func (m *mod) forward(c *route.Ctx, t *cell, forced *route.Target) int {
 			refused(c, "t_relay", err)
 			return -1
 		}
+	} else if c.Kind&route.InRequest != 0 { // the state is t_save_lumps'
+		t.msgFlags = c.Flags
+		if err := m.saveAVPs(c, t); err != nil {
+			refused(c, "t_relay", err)
+			return -1
+		}
 	}
 	first := int(t.n)
 	var last error = errNoBranch
@@ -151,6 +157,21 @@ func (m *mod) saveState(c *route.Ctx, t *cell) error {
 		return err
 	}
 	return m.saveAVPs(c, t)
+}
+
+// tSaveLumps is t_save_lumps.
+func (m *mod) tSaveLumps(c *route.Ctx, _ *route.Args) int {
+	t, _ := m.lookup(c)
+	if t == nil || c.TransState != stateNew {
+		c.Logf(log.Err, "tm", "t_save_lumps: there is no transaction")
+		return -1
+	}
+	m.scratch = c.AppendState(m.scratch[:0])
+	if err := m.storeOf(t.flags, &t.state, &t.stateLen, m.scratch, m.tagState); err != nil {
+		refused(c, "t_save_lumps", err)
+		return -1
+	}
+	return 1
 }
 
 // saveAVPs keeps the attributes when they changed.
