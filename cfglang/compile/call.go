@@ -168,6 +168,7 @@ func (k *Compiler) arg(fn string, i int, kind byte, x syntax.Expr) (a route.Arg,
 		if err != nil {
 			return fail("%v", err)
 		}
+		k.neverMatches(x.Position(), re)
 		a.RE = re
 		return a, true
 	case 'a':

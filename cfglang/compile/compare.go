@@ -117,6 +117,7 @@ func (k *Compiler) match(x *syntax.Binary, l, r *expr) *expr {
 			k.d.Errorf(r.pos, "%v", err)
 			return nil
 		}
+		k.neverMatches(r.pos, m.re)
 		return intExpr(func(c *route.Ctx) (int64, bool) {
 			b, ok := lf(c)
 			if !ok {

@@ -1,10 +1,12 @@
 package compile
 
 import (
+	"fmt"
 	resyntax "regexp/syntax"
 	"slices"
 	"sync"
 
+	"kahea/cfglang/diag"
 	"kahea/cfglang/syntax"
 )
 
@@ -29,6 +31,22 @@ func (k *Compiler) matcher(pattern string) (m *matcher, err error) {
 		}
 	}
 	return m, err
+}
+
+// neverMatches warns of an escape that matches nothing, which people know from other kinds of expressions.
+func (k *Compiler) neverMatches(pos diag.Pos, re *syntax.Regexp) {
+	esc := re.Never()
+	if esc == "" {
+		return
+	}
+	detail := "write the letter without the backslash, or a class in brackets"
+	switch esc {
+	case `\d`:
+		detail = "write [0-9]"
+	case `\n`, `\r`, `\t`:
+		detail = `write one backslash less: "` + esc + `" is the character itself in a string`
+	}
+	k.d.Add(diag.Diagnostic{Severity: diag.Warning, Pos: pos, Summary: fmt.Sprintf("%s in a regular expression never matches, as in Kamailio", esc), Detail: detail})
 }
 
 func newMatcher(pattern string) (*matcher, error) {

@@ -21,6 +21,7 @@ type Regexp struct {
 	groups  int
 	size    int
 	longest bool
+	never   string
 	once    sync.Once
 	re      *regexp.Regexp
 }
@@ -33,7 +34,7 @@ func ParsePOSIX(re string, icase, dotnl bool) (*Regexp, error) {
 	if len(re) > maxRegexp {
 		return nil, fmt.Errorf("regular expression of %d bytes: limit is %d", len(re), maxRegexp)
 	}
-	t := posix{in: re, dotnl: dotnl}
+	t := posix{in: re, dotnl: dotnl, icase: icase}
 	flags := ""
 	if icase {
 		flags += "i"
@@ -51,8 +52,12 @@ func ParsePOSIX(re string, icase, dotnl bool) (*Regexp, error) {
 	if err != nil {
 		return nil, fmt.Errorf("regular expression %q: %w", re, err)
 	}
-	return &Regexp{text: t.out.String(), groups: tree.MaxCap(), size: machineSize(tree)}, nil
+	return &Regexp{text: t.out.String(), groups: tree.MaxCap(), size: machineSize(tree), never: t.never}, nil
 }
+
+// Never is an escape in it that matches nothing, such as \d: POSIX has no such classes, and a small letter behind a backslash is compared with
+// text in upper case when case does not count. "" if there is none.
+func (r *Regexp) Never() string { return r.never }
 
 // Longest makes it prefer the leftmost longest match, as POSIX does. It comes before the first use.
 func (r *Regexp) Longest() { r.longest = true }
@@ -100,6 +105,8 @@ type posix struct {
 	i     int
 	out   strings.Builder
 	dotnl bool
+	icase bool
+	never string
 }
 
 // translate reads alternatives and branches; groups are tracked with a stack, so depth costs no Go stack here
@@ -243,6 +250,13 @@ func (t *posix) escape() (isAtom bool, err error) {
 		return false, nil
 	case c == 'w' || c == 'W' || c == 's' || c == 'S':
 		t.out.WriteString(`\` + string(c))
+		return true, nil
+	}
+	if t.icase && c >= 'a' && c <= 'z' { // glibc compares it with text that it has put in upper case
+		t.out.WriteString(`[^\x00-\x{10FFFF}]`)
+		if t.never == "" {
+			t.never = `\` + string(c)
+		}
 		return true, nil
 	}
 	_, n := utf8.DecodeRuneInString(t.in[t.i-1:])

@@ -15,6 +15,8 @@ func TestPOSIX(t *testing.T) {
 		{"case", `^sip:`, true, true, []string{"SIP:x"}, []string{"tel:"}},
 		{"backslash in bracket", `^[\d]+$`, false, true, []string{`\d`}, []string{"5"}},
 		{"no digit class", `^\d$`, false, true, []string{"d"}, []string{"5"}},
+		{"escaped small letter, case does not count", `a\d|b\r`, true, true, nil, []string{"ad", "b\r", "br", "a1"}},
+		{"escaped capital, case does not count", `a\D`, true, true, []string{"ad", "AD"}, []string{"a1"}},
 		{"bracket first", `^[]a]+$`, false, true, []string{"]a"}, []string{"b"}},
 		{"negated bracket first", `^[^]a]$`, false, true, []string{"b"}, []string{"]", "a"}},
 		{"dash", `^[a-c-]+$`, false, true, []string{"a-"}, []string{"d"}},

@@ -139,16 +139,13 @@ func replace(c *route.Ctx, a *route.Args, re *syntax.Regexp, where region, all b
 	if !ok {
 		return -1
 	}
-	n := 1
-	if all {
-		n = -1
-	}
 	from, to := where(c)
+	ms, empty := matches(re, c.Msg.Buf[from:to], all)
+	if empty && !all { // then the text is put in
+		ms = append(ms, re.Machine().FindIndex(c.Msg.Buf[from:to]))
+	}
 	rc := -1
-	for _, m := range re.Machine().FindAllIndex(c.Msg.Buf[from:to], n) {
-		if m[0] == m[1] {
-			continue
-		}
+	for _, m := range ms {
 		c.Edits.Replace(from+uint32(m[0]), uint32(m[1]-m[0]), text, sipparse.HdrOther)
 		rc = 1
 	}

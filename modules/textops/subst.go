@@ -128,12 +128,38 @@ func (x *subst) appendRepl(c *route.Ctx, dst, src []byte, m []int) []byte {
 	return dst
 }
 
+// find is nil as well when one of the matches is empty: Kamailio takes that for an error, and substitutes nothing.
 func (x *subst) find(b []byte) [][]int {
+	ms, empty := matches(x.re, b, x.all)
+	if empty {
+		return nil
+	}
+	return ms
+}
+
+// matches are the first match or all of them, up to an empty one: regexec finds that again and again, also right behind a match.
+func matches(re *syntax.Regexp, b []byte, all bool) (ms [][]int, empty bool) {
+	machine := re.Machine()
 	n := 1
-	if x.all {
+	if all {
 		n = -1
 	}
-	return x.re.Machine().FindAllSubmatchIndex(b, n)
+	ms = machine.FindAllSubmatchIndex(b, n)
+	if !machine.Match(nil) {
+		return ms, false
+	}
+	for i, m := range ms {
+		if m[0] == m[1] {
+			return ms[:i], true
+		}
+		if !all {
+			break
+		}
+		if next := machine.FindIndex(b[m[1]:]); next != nil && next[1] == 0 {
+			return ms[:i+1], true
+		}
+	}
+	return ms, false
 }
 
 // text substitutes in a text; ok is false when nothing matched.
