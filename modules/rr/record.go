@@ -62,8 +62,8 @@ func (m *mod) preset(c *route.Ctx, a *route.Args) int {
 		line := append(c.Scratch.Tail(len(addr)+512), "Record-Route: <sip:"...)
 		line = append(line, addr...)
 		line = m.appendFtag(c, line)
-		line = m.appendLR(line)
-		line = append(append(line, c.RR.Params...), ">\r\n"...)
+		line = append(line, c.RR.Params...)
+		line = append(m.appendLR(line), ">\r\n"...)
 		lines = c.Scratch.Concat(lines, c.Scratch.Keep(line))
 	}
 	c.RR.Preset, c.RR.On = lines, true
@@ -79,6 +79,16 @@ func (m *mod) addParam(c *route.Ctx, a *route.Args) int {
 		p = c.Scratch.Concat([]byte(";"), p)
 	}
 	c.RR.Params = c.Scratch.Concat(c.RR.Params, p)
+	if c.RR.Preset != nil { // the lines are there already
+		end := []byte(">\r\n")
+		var lines []byte
+		for line := range bytes.SplitAfterSeq(c.RR.Preset, end) {
+			if body, ok := bytes.CutSuffix(line, end); ok {
+				lines = c.Scratch.Concat(lines, body, p, end)
+			}
+		}
+		c.RR.Preset = lines
+	}
 	return 1
 }
 

@@ -17,6 +17,7 @@ type place struct {
 	name  []byte
 	typ   sipparse.HdrType
 	index int
+	given bool // an index stands there
 	all   bool
 	param []byte
 }
@@ -33,7 +34,7 @@ func parsePlace(text string) (p place, err error) {
 		if !ok {
 			return p, errPlace
 		}
-		rest = after
+		rest, p.given = after, true
 		if p.all = idx == "*"; !p.all {
 			if p.index, err = strconv.Atoi(strings.TrimSpace(idx)); err != nil {
 				return p, fmt.Errorf("index %q is no number", idx)
@@ -168,8 +169,12 @@ func bindPlace(f func(c *route.Ctx, p *place, text []byte) int) func(route.Env, 
 
 // appendValue puts a value behind another one, or a new field at the end.
 func appendValue(c *route.Ctx, p *place, text []byte) int {
-	if p.index != 0 {
-		if v, ok := p.find(c); ok {
+	if p.given {
+		at := *p
+		if at.index == 0 {
+			at.index = -1
+		}
+		if v, ok := at.find(c); ok {
 			c.Edits.InsertAfter(v.to, c.Scratch.Concat([]byte(","), text), p.typ)
 			return 1
 		}
@@ -182,7 +187,7 @@ func appendValue(c *route.Ctx, p *place, text []byte) int {
 func insertValue(c *route.Ctx, p *place, text []byte) int {
 	h := p.first(c)
 	switch {
-	case p.index != 0 && h != nil || p.index < 0:
+	case p.given && h != nil || p.index < 0:
 		v, ok := p.find(c)
 		if !ok {
 			return -1
@@ -277,7 +282,11 @@ func assignValue(c *route.Ctx, p *place, text []byte) int {
 	case !ok:
 		return -1
 	case p.param == nil:
-		c.Edits.Replace(v.from, v.trimmed-v.from, text, p.typ)
+		from := v.from
+		for from < v.trimmed && (c.Msg.Buf[from] == ' ' || c.Msg.Buf[from] == '\t') {
+			from++
+		}
+		c.Edits.Replace(from, v.trimmed-from, text, p.typ)
 		return 1
 	}
 	set := c.Scratch.Concat([]byte(";"), p.param, []byte("="), text)
