@@ -251,6 +251,7 @@ func (k *Compiler) code(x syntax.Expr) intFn {
 		return nil
 	}
 	return func(c *route.Ctx) (int64, bool) {
+		c.RC = 0 // $rc of a core command in an expression, and what a block in one begins with
 		rc := f(c)
 		c.Flow &^= route.FlowBreak | route.FlowReturn
 		return int64(rc), true
