@@ -4,7 +4,32 @@ import (
 	"reflect"
 	"strings"
 	"testing"
+
+	"kahea/modules"
 )
+
+// TestEcho gives back what Kamailio's does.
+func TestEcho(t *testing.T) {
+	text := func(s string) *modules.Node { return &modules.Node{Kind: modules.KindStr, Str: s} }
+	num := func(n int64) *modules.Node { return &modules.Node{Kind: modules.KindInt, Int: n} }
+	for _, tc := range []struct {
+		name    string
+		in, out []*modules.Node
+	}{
+		{"none", nil, nil},
+		{"text", []*modules.Node{text("a")}, []*modules.Node{text("a")}},
+		{"number", []*modules.Node{num(5)}, []*modules.Node{text("5")}},
+		{"two texts", []*modules.Node{text("a"), text("b")}, []*modules.Node{text("a")}},
+		{"three", []*modules.Node{text("a"), num(5), text("b")}, []*modules.Node{text("a"), num(5)}},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			r := &modules.Request{Params: tc.in}
+			if err := echo(r); err != nil || !reflect.DeepEqual(r.Out, tc.out) {
+				t.Errorf("got %v, %v", r.Out, err)
+			}
+		})
+	}
+}
 
 func TestFramer(t *testing.T) {
 	for _, tc := range []struct {

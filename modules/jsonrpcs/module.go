@@ -96,8 +96,24 @@ func (m *mod) Exports() modules.Exports {
 		Funcs: []route.Func{
 			{Name: "jsonrpc_exec", Args: "s", From: route.AnyRoute, Doc: "run a request in this process; $jsonrpl(body) is the response", Run: m.exec},
 		},
+		RPC:  []modules.RPC{{Name: "jsonrpc.echo", Array: true, Doc: "Returns its first parameter, and the second if that is a number", Run: echo}},
 		Vars: []route.Var{{Name: "jsonrpl", Bind: m.bindReply, Doc: "$jsonrpl(code|text|body) of the last jsonrpc_exec"}},
 	}
+}
+
+// echo is jsonrpc.echo.
+func echo(r *modules.Request) error {
+	if s, ok := r.NextStr(); ok {
+		r.AddStr(s)
+	}
+	if r.NextIsInt() {
+		n, _, err := r.NextInt()
+		if err != nil {
+			return err
+		}
+		r.AddInt(n)
+	}
+	return nil
 }
 
 func (m *mod) setTransport(v modules.Value) error {

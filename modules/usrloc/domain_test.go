@@ -2,6 +2,7 @@ package usrloc_test
 
 import (
 	"errors"
+	"fmt"
 	"reflect"
 	"strings"
 	"testing"
@@ -78,7 +79,7 @@ func TestTexts(t *testing.T) {
 func TestMatch(t *testing.T) {
 	for _, tc := range []struct {
 		name, par             string
-		uri, callID, instance string
+		uri, callID, instance string // the Path is "<sip:p>"
 		regID                 uint32
 		found                 bool
 	}{
@@ -86,6 +87,11 @@ func TestMatch(t *testing.T) {
 		{"another uri", "", "sip:A@h", "c1", "", 0, false},
 		{"uri and Call-ID", `modparam("usrloc", "matching_mode", 1)`, "sip:a@h", "c1", "", 0, true},
 		{"uri and another Call-ID", `modparam("usrloc", "matching_mode", 1)`, "sip:a@h", "other", "", 0, false},
+		{"uri and Path", `modparam("usrloc", "matching_mode", 2)`, "sip:a@h", "other", "", 0, true},
+		{"uri and another Path", `modparam("usrloc", "matching_mode", 2)`, "sip:p@h", "other", "", 0, false},
+		{"uri without Path", `modparam("usrloc", "matching_mode", 2)`, "sip:n@h", "other", "", 0, false},
+		{"Call-ID", `modparam("usrloc", "matching_mode", 3)`, "sip:new@h", "c1", "", 0, true},
+		{"another Call-ID", `modparam("usrloc", "matching_mode", 3)`, "sip:a@h", "other", "", 0, false},
 		{"the same flow", "", "sip:new@h", "other", "<urn:x>", 1, true},
 		{"another flow", "", "sip:new@h", "other", "<urn:x>", 2, false},
 		{"another instance", "", "sip:new@h", "other", "<urn:y>", 1, false},
@@ -93,11 +99,17 @@ func TestMatch(t *testing.T) {
 		t.Run(tc.name, func(t *testing.T) {
 			_, d := start(t, tc.par)
 			c := contact("sip:a@h", usrloc.QUnset, now+60)
-			c.Instance, c.RegID = []byte("<urn:x>"), 1
+			c.Instance, c.RegID, c.Path = []byte("<urn:x>"), 1, []byte("<sip:p>")
 			insert(t, d, "bob", c)
+			if strings.Contains(tc.par, "2") {
+				p := contact("sip:p@h", usrloc.QUnset, now+60)
+				p.Path, p.CallID = []byte("<sip:q>"), []byte("c2")
+				insert(t, d, "bob", p)
+				insert(t, d, "bob", contact("sip:n@h", usrloc.QUnset, now+60))
+			}
 			l := d.Lock([]byte("bob"))
 			defer l.Unlock()
-			if got := l.Match([]byte(tc.uri), []byte(tc.callID), nil, []byte(tc.instance), tc.regID) != 0; got != tc.found {
+			if got := l.Match([]byte(tc.uri), []byte(tc.callID), []byte("<sip:p>"), []byte(tc.instance), tc.regID) != 0; got != tc.found {
 				t.Errorf("found: %v, want %v", got, tc.found)
 			}
 		})
@@ -193,6 +205,33 @@ func TestParameters(t *testing.T) {
 		t.Run(tc.name, func(t *testing.T) {
 			if _, err := modtest.Load(t, "loadmodule \"usrloc.so\"\n"+tc.par+"\nrequest_route { exit; }"); err == nil || !strings.Contains(err.Error(), tc.want) {
 				t.Errorf("got %v, want %s", err, tc.want)
+			}
+		})
+	}
+}
+
+// TestLostConnections: contacts go with their connections, and connections with their contacts. No connection is there.
+func TestLostConnections(t *testing.T) {
+	for _, tc := range []struct{ name, par, left, closed string }{
+		{"neither", "", "sip:tcp@h sip:udp@h", "[]"},
+		{"handle_lost_tcp", `modparam("usrloc", "handle_lost_tcp", 1)`, "sip:udp@h", "[]"},
+		{"close_expired_tcp", `modparam("usrloc", "close_expired_tcp", 1)`, "sip:tcp@h sip:udp@h", "[9]"},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			s, d := start(t, tc.par)
+			for uri, conn := range map[string]uint32{"sip:tcp@h": 4, "sip:udp@h": 0, "sip:old@h": 9} {
+				c := contact(uri, map[string]int{"sip:tcp@h": 900, "sip:udp@h": 800, "sip:old@h": 700}[uri], now+60)
+				if c.Conn = conn; conn == 9 {
+					c.Expires = now
+				}
+				insert(t, d, "bob", c)
+			}
+			s.Tick()
+			if got := list(d, "bob"); got != tc.left {
+				t.Errorf("left: %q, want %q", got, tc.left)
+			}
+			if got := fmt.Sprint(s.Closed()); got != tc.closed {
+				t.Errorf("closed %s, want %s", got, tc.closed)
 			}
 		})
 	}

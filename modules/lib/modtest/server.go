@@ -232,6 +232,13 @@ func (s *Server) Sent() []Sent {
 	return l
 }
 
+// Closed lists the connections that were to be closed since the last call.
+func (s *Server) Closed() []uint32 {
+	l := s.wire.closed
+	s.wire.closed = nil
+	return l
+}
+
 // Log returns what was logged since the last call, without process numbers: "LEVEL: where: text\n".
 func (s *Server) Log() string {
 	b := s.out.String()

@@ -22,6 +22,7 @@ type wire struct {
 	now     int64
 	buf     []byte
 	waiting []func()
+	closed  []uint32
 }
 
 var _ route.Host = (*wire)(nil)
@@ -45,8 +46,12 @@ func (w *wire) Await(wait, done func()) {
 	w.waiting = append(w.waiting, func() { wait(); done() })
 }
 
-func (w *wire) CloseConn(uint32) error { return nil }
-func (w *wire) HasConn(uint32) bool    { return false }
+func (w *wire) CloseConn(conn uint32) error {
+	w.closed = append(w.closed, conn)
+	return nil
+}
+
+func (w *wire) HasConn(uint32) bool { return false }
 
 func (w *wire) AddAlias(_ uint32, port uint16) error {
 	w.s.Aliases = append(w.s.Aliases, port)
