@@ -90,14 +90,16 @@ type Config struct {
 	HTTPReplies    bool
 	StatsSep       string
 	// DNS
-	RevDNS                                                 bool
-	DNSTryIPv6, DNSTryNAPTR, DNSSRVLB, DNSNAPTRIgnoreRFC   bool
-	DNSPrefUDP, DNSPrefTCP, DNSPrefTLS, DNSPrefSCTP        int
-	DNSRetrTime, DNSRetrNo, DNSServersNo, DNSSlowQuery     int // s, -, -, ms
-	DNSSearchList, DNSCacheInit, DNSUseCache, DNSCacheDrop bool
-	DNSFailover                                            bool
-	DNSCacheFlags, DNSNegTTL, DNSMinTTL, DNSMaxTTL         int // -, s, s, s
-	DNSCacheMem                                            int // KB
+	RevDNS                                                         bool
+	DNSTryIPv6, DNSTryNAPTR, DNSSRVLB, DNSNAPTRIgnoreRFC           bool
+	DNSPrefUDP, DNSPrefTCP, DNSPrefTLS, DNSPrefSCTP                int
+	DNSRetrTime, DNSRetrNo, DNSServersNo, DNSSlowQuery             int // s, -, -, ms
+	DNSSearchList, DNSCacheInit, DNSUseCache, DNSCacheDrop         bool
+	BlockInit, BlockUse                                            bool
+	BlockExpire, BlockMem, BlockUDP, BlockTCP, BlockTLS, BlockSCTP int
+	DNSFailover                                                    bool
+	DNSCacheFlags, DNSNegTTL, DNSMinTTL, DNSMaxTTL                 int // -, s, s, s
+	DNSCacheMem                                                    int // KB
 	// more of TCP
 	TCPAcceptAliases  bool
 	TCPAcceptUnique   bool
@@ -177,7 +179,7 @@ func Defaults(version string) *Config {
 		Port:    5060, EnableSCTP: 2, AutoAliases: true, TOS: 16, MaxBuffer: 262144, MaxSndBuf: 262144, IPv6HexStyle: "c", McastTTL: -1,
 		TCPDelayedAck: true, TCPAcceptProtos: 92, TCPWaitData: 5000, TCPBacklog: 1024, TCPMsgReadTimeout: 20, TCPMsgDataTimeout: 20, TCPCheckTimer: -1, TCPAcceptIPLimit: 1024,
 		StatsSep: "_", DNSTryIPv6: true, DNSNAPTRIgnoreRFC: true, DNSPrefUDP: 30, DNSPrefTCP: 20, DNSPrefTLS: 10, DNSPrefSCTP: 20, DNSRetrTime: -1, DNSRetrNo: -1,
-		DNSServersNo: -1, DNSSearchList: true, DNSCacheInit: true, DNSUseCache: true, DNSNegTTL: 60, DNSMaxTTL: 1<<32 - 1, DNSCacheMem: 500,
+		DNSServersNo: -1, BlockInit: true, BlockExpire: 60, BlockMem: 250, DNSSearchList: true, DNSCacheInit: true, DNSUseCache: true, DNSNegTTL: 60, DNSMaxTTL: 1<<32 - 1, DNSCacheMem: 500,
 		TCPLifetime: 120, TCPMaxConns: 2048, TCPConnTimeout: 10, TCPSendTimeout: 10, TCPRdBuf: 16384, TCPConnWQMax: 32768, TCPWQMax: 10485760,
 		TCPCRLFPing: true, TCPKeepalive: true, MsgMaxSize: 32767,
 		ServerSignature: true, ServerHeader: "Server: kahea (" + version + ")", UserAgentHeader: "User-Agent: kahea (" + version + ")",

@@ -52,9 +52,7 @@ func (c *Config) Params() []Param {
 
 // notYet are parameters of Kamailio that kahea does not have yet: an error of their own kind, so that nobody takes them for a slip of
 // the pen.
-var notYet = strings.Fields(`xavp_via_params xavp_via_fields xavp_via_reply_params dst_blocklist_init use_dst_blocklist
-dst_blocklist_expire dst_blocklist_ttl dst_blocklist_mem dst_blocklist_gc_interval dst_blocklist_udp_imask dst_blocklist_tcp_imask
-dst_blocklist_tls_imask dst_blocklist_sctp_imask msg_apply_changes_mode route_locks_size`)
+var notYet = strings.Fields(`xavp_via_params xavp_via_fields xavp_via_reply_params msg_apply_changes_mode route_locks_size`)
 
 // NotYet says whether name is a parameter of Kamailio that kahea does not have yet.
 func NotYet(name string) bool {

@@ -14,6 +14,7 @@ func voidParams() []Param {
 		s("coreparam[random_engine]", String, "random numbers are the system's"),
 		n("coreparam[timer_sanity_check]", Number, "timers lie on wheels whose lists a verification walks (kahea.verify)"),
 		n("dns_search_full_match", Number, "an answer always has to be of the name that was asked for"),
+		n("dst_blocklist_gc_interval", Number, "entries that have run out give their place to new ones"),
 		n("dns_cache_gc_interval", Number, "answers that have run out leave when their room is needed"),
 		n("dns_cache_rec_pref", Number, "a new answer replaces the one before, which has run out"),
 		n("tls_port_no", Number, "TLS is not there: a tls listener fails at start"),

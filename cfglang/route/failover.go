@@ -22,6 +22,8 @@ func (c *Ctx) forwardOn(t Target, first Place, index uint32) error {
 		d.Flags, d.Conn = c.FwdFlags, c.Main.OTCPID
 		if err := c.forwardTo(d, index); !errors.Is(err, ErrSendFailed) {
 			return err
+		} else if !errors.Is(err, ErrBlocked) {
+			c.P.Block(tried[len(tried)-1], BlockSend)
 		}
 	}
 }

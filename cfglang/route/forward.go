@@ -3,6 +3,7 @@ package route
 import (
 	"crypto/rand"
 	"errors"
+	"fmt"
 	"net/netip"
 
 	"kahea/cfglang/log"
@@ -18,6 +19,7 @@ var (
 	ErrNoSocket   = errors.New("no listening socket of that protocol and address family")
 	ErrBuild      = errors.New("message can not be built")
 	ErrSendFailed = errors.New("send failed")
+	ErrBlocked    = fmt.Errorf("%w: the destination is blocked", ErrSendFailed)
 	ErrDropped    = errors.New("dropped by onsend_route")
 )
 
@@ -218,6 +220,10 @@ func (c *Ctx) appendRequest(dst []byte, d *Dest, out *Socket, ruri, path, branch
 
 // SendRequest runs onsend_route, if there is one, and sends.
 func (c *Ctx) SendRequest(d Dest, b []byte) error {
+	if l := c.P.Blocklist(); l != nil && l.Has(Place{d.Addr, d.Proto}, c.P.Host.Ticks()) {
+		c.Logf(log.Info, "<core>", "nothing is sent to %s: it is blocked", d.Addr)
+		return ErrBlocked
+	}
 	if !c.onSend(d, &b) {
 		return ErrDropped
 	}
@@ -299,6 +305,9 @@ func (c *Ctx) forward(t Target, index uint32) error {
 	d.Conn = c.Main.OTCPID
 	at := Place{d.Addr, d.Proto}
 	err = c.forwardTo(d, index)
+	if errors.Is(err, ErrSendFailed) && !errors.Is(err, ErrBlocked) {
+		c.P.Block(at, BlockSend)
+	}
 	if errors.Is(err, ErrSendFailed) && c.P.Par.DNSFailover {
 		err = c.forwardOn(t, at, index)
 	}

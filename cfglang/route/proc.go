@@ -24,6 +24,7 @@ type Proc struct {
 	Vars    Vars // $var and its kin
 	Stat    CoreStats
 	Started int64 // unix ns, of the server
+	blocks  *Blocklist
 	// Reloaded: this generation follows another one in the same process; that one's scripts may still run, so nothing of this slot is a dead predecessor's.
 	Reloaded bool
 
@@ -77,6 +78,7 @@ type Params struct {
 	MaxWhileLoops   int
 	MaxRecursive    int
 	MaxBranches     int
+	Block           BlockParams    // destinations that do not work
 	DNSFailover     bool           // the next place of a name is tried when one fails (use_dns_failover)
 	UDPMTU          int            // bytes; 0: off
 	UDPMTUProto     sipparse.Proto // of requests over UDPMTU

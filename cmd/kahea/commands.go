@@ -47,6 +47,7 @@ func coreCommands(s *server) []modules.RPC {
 	l = append(l, s.liveCommands()...)
 	l = append(l, s.memory()...)
 	l = append(l, s.quarantineCommands()...)
+	l = append(l, s.blocklistCommands()...)
 	return append(l, s.netCommands()...)
 }
 

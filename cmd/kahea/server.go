@@ -132,6 +132,10 @@ func (v *server) follow() {
 	p.LatencyCfgLog, p.LatencyLog = log.Level(par.LatencyCfgLog), log.Level(par.LatencyLog)
 	p.UDPMTU, p.UDPMTUProto = par.UDPMTU, sipparse.Proto(par.UDPMTUProto)
 	p.ForceRPort, p.DNSFailover = par.ForceRPort, par.DNSFailover && par.DNSUseCache && par.DNSCacheInit
+	p.Block = route.BlockParams{Use: par.BlockUse && par.BlockInit, Expire: uint64(par.BlockExpire) * 16, Bytes: par.BlockMem << 10}
+	for proto, mask := range map[sipparse.Proto]int{sipparse.UDP: par.BlockUDP, sipparse.TCP: par.BlockTCP, sipparse.TLS: par.BlockTLS, sipparse.SCTP: par.BlockSCTP} {
+		p.Block.Ignore[proto] = uint8(mask)
+	}
 	p.LatencyLimitCfg, p.LatencyLimitAction = par.LatencyLimitCfg, par.LatencyLimitAction
 }
 

@@ -87,3 +87,41 @@ func TestFailoverRequest(t *testing.T) {
 	p.want("alice 200")
 	p.gone()
 }
+
+// TestBlocked: an address that has not answered an INVITE, or to which sending has failed, is passed over by the next request; without another address that is as if sending had failed.
+func TestBlocked(t *testing.T) {
+	const cfg = "use_dns_failover=yes\nuse_dst_blocklist=yes\n" + load + "request_route { if (!t_relay()) { t_reply(\"599\", \"None\"); } }\n"
+	for _, tc := range []struct {
+		name, method, unreachable string
+		first, timeout, second    string
+	}{
+		{"no answer", "INVITE", "", "alice 100, bob INVITE", "carol INVITE", "carol MESSAGE"},
+		{"no answer to another method", "MESSAGE", "", "bob MESSAGE", "carol MESSAGE", "bob MESSAGE"},
+		{"not sent", "INVITE", bob, "alice 100, carol INVITE", "", "carol MESSAGE"},
+		{"none left", "INVITE", bob + " " + carol, "alice 100, alice 599", "", "alice 599"},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			p := start(t, cfg)
+			p.Places = map[string][]route.Place{"two.test": {{Addr: netip.MustParseAddrPort(bob), Proto: sipparse.UDP}, {Addr: netip.MustParseAddrPort(carol), Proto: sipparse.UDP}}}
+			p.Unreachable = map[string]bool{}
+			for _, a := range strings.Fields(tc.unreachable) {
+				p.Unreachable[a] = true
+			}
+			p.Receive(request(tc.method, "sip:bob@two.test"))
+			p.want(tc.first)
+			if tc.timeout != "" {
+				p.Advance(30*time.Second - tick)
+				p.sent()
+				p.Advance(tick)
+				p.want(tc.timeout)
+			}
+			p.Unreachable = nil
+			p.Receive(strings.ReplaceAll(request("MESSAGE", "sip:bob@two.test"), "Call-ID: ", "Call-ID: second-"))
+			p.want(tc.second)
+			p.Advance(time.Minute) // dst_blocklist_expire
+			p.sent()
+			p.Receive(strings.ReplaceAll(request("MESSAGE", "sip:bob@two.test"), "Call-ID: ", "Call-ID: third-"))
+			p.want("bob MESSAGE")
+		})
+	}
+}

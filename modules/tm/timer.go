@@ -2,7 +2,9 @@ package tm
 
 import (
 	"kahea/cfglang/log"
+	"kahea/cfglang/route"
 	"kahea/shm"
+	"kahea/sipparse"
 )
 
 // The handlers of tm's timers run on the loop of the process on whose wheel they stood. A timer's reference to its cell is dropped at the end, behind fired. After a
@@ -80,7 +82,11 @@ func (m *mod) onBranchTimer(at shm.Off, again bool) {
 			m.fired(o, t)
 			return
 		}
+		silent := t.flags&flagInvite != 0 && b.flags&brReplied == 0 && !canceled
 		m.a.Unlock(&t.mu)
+		if silent { // only INVITEs count, as in Kamailio (blst_methods_add)
+			m.h.Proc.Block(route.Place{Addr: b.to.addr.get(), Proto: sipparse.Proto(b.to.proto)}, route.BlockTimeout)
+		}
 		code := uint16(408)
 		if canceled {
 			code = 487

@@ -378,7 +378,10 @@ func (m *mod) sendBranch(c *route.Ctx, o shm.Off, t *cell, bo shm.Off, b *branch
 		c.P.Count(c.P.Stat.FwdRequests)
 		return true
 	}
-	c.Logf(log.Err, "tm", "branch %d to %s: %v", b.index, d.Addr, err)
+	c.Logf(severity(err), "tm", "branch %d to %s: %v", b.index, d.Addr, err)
+	if t.flags&flagInvite != 0 && errors.Is(err, route.ErrSendFailed) && !errors.Is(err, route.ErrBlocked) {
+		c.P.Block(route.Place{Addr: d.Addr, Proto: d.Proto}, route.BlockSend)
+	}
 	m.a.Lock(&t.mu)
 	b.status = 503 // as if the next hop had said so
 	b.flags |= brFaked
@@ -432,6 +435,7 @@ func (m *mod) sendFailed(b []byte) {
 	}
 	t := m.cell(o)
 	if bo, br := m.branchAt(t, i); br != nil {
+		m.h.Proc.Block(route.Place{Addr: br.to.addr.get(), Proto: sipparse.Proto(br.to.proto)}, route.BlockConnect)
 		m.fakeReply(m.h.Proc, o, t, bo, br, 477)
 	}
 	m.unref(o, t)
