@@ -173,15 +173,21 @@ func (b *Blocklist) All(now uint64) (l []Blocked, bytes int) {
 	return l, len(l) * int(unsafe.Sizeof(Blocked{}))
 }
 
-// Clear removes all entries but the permanent ones.
+// Clear removes all entries but the permanent ones; without one of those the memory goes, too.
 func (b *Blocklist) Clear() {
 	b.a.Lock(&b.root.mu)
 	defer b.a.Unlock(&b.root.mu)
 	l := b.entries()
+	left := false
 	for i := range l {
 		if l[i].Why&BlockPermanent == 0 {
 			l[i].Until = 0
 		}
+		left = left || l[i].Until != 0
+	}
+	if len(l) > 0 && !left {
+		atomic.StoreUint32(&b.root.any, 0)
+		b.a.FreeAt(&b.root.list)
 	}
 }
 

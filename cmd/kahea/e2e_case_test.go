@@ -136,7 +136,7 @@ func (c *scenario) run(f []string) {
 	case "stop":
 		c.srv.stop()
 	case "rpc":
-		c.rpc(c.section(arg(1)))
+		c.rpc(c.fill(c.section(arg(1))))
 	case "send":
 		if err := c.peer(arg(1)).send(c.message(c.section(arg(2)))); err != nil {
 			c.fail("%v", err)
