@@ -148,6 +148,9 @@ func (s *server) start() (code int, err error) {
 	if _, _, err := shm.Root[wheels](s.arena, "wheels"); err != nil {
 		return exitError, err
 	}
+	if _, err := route.OpenBlocklist(s.arena); err != nil {
+		return exitError, err
+	}
 	s.host.KeepFile = s.keepFile
 	id, err := procmgr.LookupIdentity(s.par.User, s.par.Group)
 	if err != nil {

@@ -16,6 +16,7 @@ import (
 
 	"kahea/cfglang/diag"
 	"kahea/cfglang/log"
+	"kahea/cfglang/route"
 	"kahea/modules"
 	"kahea/procmgr"
 	"kahea/reactor"
@@ -241,6 +242,8 @@ func runUpgradeCheck() (err error) {
 	s.proc.Host = noHost{}
 	errs := []error{reactor.SameLayout(s.arena)}
 	_, _, err = shm.Root[wheels](s.arena, "wheels")
+	errs = append(errs, err)
+	_, err = route.OpenBlocklist(s.arena)
 	errs = append(errs, err)
 	_, err = procmgr.OpenTable(s.arena)
 	if errs = append(errs, err); errors.Join(errs...) != nil {
