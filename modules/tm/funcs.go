@@ -424,6 +424,12 @@ func (m *mod) anyFlag(bit uint32) func(*route.Ctx, *route.Args) int {
 func (m *mod) flagFunc(bit uint32) func(*route.Ctx, *route.Args) int {
 	return func(c *route.Ctx, a *route.Args) int {
 		n, ok := a.Int(c, 0)
+		if c.Kind&route.InLocal != 0 { // event_route[tm:local-request]
+			if ok && n != 0 {
+				c.Ext[extLocal] |= uint64(bit)
+			}
+			return boolRC(ok)
+		}
 		t, err := m.ensure(c)
 		if !ok || err != nil || t == nil {
 			return -1

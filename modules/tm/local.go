@@ -36,6 +36,9 @@ const (
 	localAckSent  = "tm:local-ack-sent"
 )
 
+// extLocal is a word of tm's in Ctx.Ext: flags that event_route[tm:local-request] gives the transaction to come.
+const extLocal = 1
+
 // defaultCSeq is Kamailio's number of a request that says none.
 const defaultCSeq = 10
 
@@ -299,6 +302,7 @@ func (m *mod) startLocal(c *route.Ctx, q *modules.UACRequest, id modules.Transac
 	if invite {
 		flags |= flagInvite
 	}
+	flags |= uint32(c.Ext[extLocal])
 	if q.NoACK {
 		flags |= flagNoAutoACK
 	}

@@ -201,6 +201,33 @@ onreply_route[R] { log(1, "reply $avp(a)\n"); if ($avp(a) == "kept") setflag(1);
 	})
 }
 
+// TestLocalRequestRoute: what functions of tm do in event_route[tm:local-request], where there is no transaction yet.
+func TestLocalRequestRoute(t *testing.T) {
+	p, u, _ := startLocal(t, `modparam("tm", "wt_timer", 1000)
+loadmodule "xlog.so"
+request_route { exit; }
+event_route[tm:local-request] {
+	t_set_no_auto_ack("1");
+	t_set_fr("0", "700");
+	t_newtran(); xlog("L_ERR", "newtran $rc\n");
+	t_reply("404", "no"); xlog("L_ERR", "reply $rc\n");
+	t_relay(); xlog("L_ERR", "relay $rc\n");
+}`)
+	if _, err := u.SendRequest(local("INVITE")); err != nil {
+		t.Fatal(err)
+	}
+	p.want("bob INVITE")
+	log := p.Log()
+	for _, w := range []string{"newtran -1\n", "reply -1\n", "relay -1\n"} {
+		if !strings.Contains(log, w) {
+			t.Errorf("log lacks %q:\n%s", w, log)
+		}
+	}
+	p.answer("bob", 200)
+	p.want("")
+	p.gone()
+}
+
 // TestLocalNames: an error that shows at once is the caller's, one that shows behind a lookup is a reply.
 func TestLocalNames(t *testing.T) {
 	p, u, told := startLocal(t, noRoute)

@@ -213,6 +213,9 @@ func (m *mod) lookup(c *route.Ctx) (t *cell, e2e bool) {
 // retransmission): c.Trans is then that one. A request with a line that is no header field gets none, as no reply could be made of it. One outside
 // dialogs gets none when only the reserve of shared memory is left (shm.ErrReserve).
 func (m *mod) newTransaction(c *route.Ctx) (t *cell, found bool, err error) {
+	if c.Kind&route.InLocal != 0 {
+		return nil, false, errOwnRequest
+	}
 	if c.Msg.Complete() != sipparse.OK {
 		return nil, false, errBadRequest
 	}

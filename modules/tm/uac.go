@@ -12,6 +12,7 @@ import (
 
 var (
 	errNoTransaction = errors.New("there is no transaction")
+	errOwnRequest    = errors.New("a request of our own gets its transaction behind event_route[tm:local-request]")
 	errCanceled      = errors.New("the transaction is cancelled")
 	errNoBranch      = errors.New("no branch to send to")
 	errDropped       = errors.New("dropped by branch_route")
