@@ -51,7 +51,7 @@ type Exports struct {
 	Trans  []route.Trans
 	RPC    []RPC
 	Stats  []Stat
-	Events []string // event routes that the module runs, e.g. "tm:local-request"
+	Events []string // event routes that the module runs, e.g. "tm:local-request"; one that ends in :NAME stands for all names
 }
 
 // Param is a module parameter. Exactly one of Int, Str and Func is set.

@@ -7,6 +7,7 @@ import (
 	"log/syslog"
 	"os"
 	"path/filepath"
+	"strings"
 
 	"kahea/cfglang/diag"
 	"kahea/cfglang/log"
@@ -181,7 +182,7 @@ func (v *server) setup() error {
 // coreEvents are the event routes that the core runs.
 var coreEvents = []string{"core:modinit-before", "core:worker-one-init", "core:pre-routing", "core:receive-parse-error"}
 
-// checkEvents warns of event routes that nobody runs.
+// checkEvents warns of event routes that nobody runs. An event that ends in :NAME stands for all names.
 func (v *server) checkEvents() {
 	known := map[string]bool{}
 	for _, e := range coreEvents {
@@ -193,7 +194,7 @@ func (v *server) checkEvents() {
 		}
 	}
 	for _, it := range v.config.file.Items {
-		if r, ok := it.(*syntax.Route); ok && r.Kind == syntax.EventRoute && !known[r.Name] {
+		if r, ok := it.(*syntax.Route); ok && r.Kind == syntax.EventRoute && !known[r.Name] && !known[r.Name[:strings.LastIndexByte(r.Name, ':')+1]+"NAME"] {
 			v.diag.Warnf(r.Pos, "event_route[%s] is never run: no loaded module has this event", r.Name)
 		}
 	}
