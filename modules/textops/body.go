@@ -79,10 +79,15 @@ func setBody(c *route.Ctx, a *route.Args) int {
 }
 
 func replaceBody(c *route.Ctx, body, ctype []byte) int {
-	for h := c.Msg.First(sipparse.HdrContentType); h != nil; h = c.Msg.NextOf(h) {
+	c.Edits.DropInserts(sipparse.HdrContentType) // of an earlier set_body
+	first := c.Msg.First(sipparse.HdrContentType)
+	if first != nil && c.Msg.NextOf(first) == nil && bytes.Equal(c.Msg.Bytes(first.Body), ctype) && !c.Edits.Removed(first.Off) {
+		c.Edits.SetBody(body)
+		return 1 // the field stays where it is
+	}
+	for h := first; h != nil; h = c.Msg.NextOf(h) {
 		drop(c, h)
 	}
-	c.Edits.DropInserts(sipparse.HdrContentType) // of an earlier set_body
 	c.Edits.InsertAfter(c.Msg.HdrEnd, c.Scratch.Concat(contentType, ctype, crlf), sipparse.HdrContentType)
 	c.Edits.SetBody(body)
 	return 1
