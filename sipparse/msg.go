@@ -376,7 +376,7 @@ func (m *Msg) address(t HdrType, n *NameAddr, missing, bad Err) Err {
 	if h == nil {
 		return missing
 	}
-	if n.parseTo(m.Buf, h.Body) != OK {
+	if n.ParseTo(m.Buf, h.Body) != OK {
 		return bad
 	}
 	return OK

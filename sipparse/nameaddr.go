@@ -70,6 +70,7 @@ scan:
 	if i < end && buf[i] == ';' {
 		i++
 		n.Params.Off = uint32(i)
+		last = i // also when nothing follows
 		for i < end {
 			// one parameter
 			i = skipLWS(buf, i, end)
@@ -116,8 +117,8 @@ scan:
 	return OK
 }
 
-// parseTo parses From and To, which hold one value, in the way of Kamailio's parser for them; it is stricter than the one for lists.
-func (n *NameAddr) parseTo(buf []byte, at Span) Err {
+// ParseTo parses From and To, which hold one value, in the way of Kamailio's parser for them; it is stricter than the one for lists.
+func (n *NameAddr) ParseTo(buf []byte, at Span) Err {
 	*n = NameAddr{}
 	end := int(at.End())
 	buf = buf[:end]

@@ -348,6 +348,9 @@ func (k *Compiler) assign(s *syntax.AssignStmt) route.Stmt {
 	}
 	k.pos = s.Pos
 	get := e.asValue()
+	if e.pv != nil {
+		get = assigned(get)
+	}
 	setInt, whole := v.SetInt, e.whole
 	switch {
 	case setInt == nil:
@@ -387,6 +390,19 @@ func (k *Compiler) assign(s *syntax.AssignStmt) route.Stmt {
 			return -1
 		}
 		return 1
+	}
+}
+
+// assigned is what an assignment takes of a variable that stands alone on its right: a number brings its text along, so that $rU = $var(n)
+// works.
+func assigned(get valFn) valFn {
+	return func(c *route.Ctx) (route.Value, bool) {
+		v, ok := get(c)
+		if v.Flags&route.FlagInt != 0 && v.Flags&route.FlagStr == 0 {
+			v.Str = c.Scratch.Int(v.Int)
+			v.Flags |= route.FlagStr
+		}
+		return v, ok
 	}
 }
 

@@ -41,7 +41,8 @@ type Ctx struct {
 	Kind    Mask   // type of the top block that runs
 	At      *Spot  // statement that runs, for the log; nil: none
 	Flow    Flow
-	RC      int64 // $rc
+	RC      int64  // $rc
+	SFlags  uint32 // script flags ($sf): each top block begins without any; none of what it calls loses its own by that
 	Err     ErrInfo
 
 	// Where the request is to go. NewURI nil: as received.
@@ -142,7 +143,7 @@ func (c *Ctx) forget() {
 	c.Edits.Reset()
 	c.Branches, c.selected = c.Branches[:0], c.selected[:0]
 	c.SBranch = Branch{Q: QUnset}
-	c.Flow, c.RC = 0, 0
+	c.Flow, c.RC, c.SFlags = 0, 0, 0
 	c.Err = ErrInfo{}
 	c.NewURI, c.DstURI, c.Path = nil, nil, nil
 	c.Main, c.Q = BranchAttrs{}, QUnset

@@ -28,9 +28,6 @@ type Proc struct {
 	// Reloaded: this generation follows another one in the same process; that one's scripts may still run, so nothing of this slot is a dead predecessor's.
 	Reloaded bool
 
-	// SFlags are the script flags ($sf): they belong to the process, as in Kamailio.
-	SFlags uint32
-
 	// OnRequest and OnReply run before the script (tm, acc, ...); false drops the message. AfterScript runs behind it, always.
 	// Responses are the modules' reply functions, last loaded first: false means consumed.
 	OnRequest, OnReply []func(c *Ctx) bool

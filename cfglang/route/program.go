@@ -70,11 +70,14 @@ func RouteID(kind Mask, name string) uint64 {
 
 // RunTop runs a top-level block of the given kind: it returns the block's code and how it ended. Flow and depth are fresh.
 func (c *Ctx) RunTop(r *Route, kind Mask) (code int, flow Flow) {
-	oldKind, oldFlow, oldDepth, oldAt := c.Kind, c.Flow, c.depth, c.At
+	oldKind, oldFlow, oldDepth, oldAt, oldFlags := c.Kind, c.Flow, c.depth, c.At, c.SFlags
+	if kind != InOnSend {
+		c.SFlags = 0
+	}
 	c.Kind, c.Flow, c.depth = kind, 0, 0
 	code = r.Body(c)
 	flow = c.Flow
-	c.Kind, c.Flow, c.depth, c.At = oldKind, oldFlow, oldDepth, oldAt
+	c.Kind, c.Flow, c.depth, c.At, c.SFlags = oldKind, oldFlow, oldDepth, oldAt, oldFlags
 	if c.refused {
 		c.Flow |= FlowExit | FlowDrop // whatever block was to wait: the message has been dealt with
 	}

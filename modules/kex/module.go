@@ -69,9 +69,9 @@ func (m *mod) Exports() modules.Exports {
 	}
 	return modules.Exports{
 		Funcs: []route.Func{
-			flag("setsflag", "set a script flag", func(c *route.Ctx, b uint32) int { c.P.SFlags |= b; return 1 }),
-			flag("resetsflag", "clear a script flag", func(c *route.Ctx, b uint32) int { c.P.SFlags &^= b; return 1 }),
-			flag("issflagset", "1 if the script flag is set, else -1", func(c *route.Ctx, b uint32) int { return truth(c.P.SFlags&b != 0) }),
+			flag("setsflag", "set a script flag", func(c *route.Ctx, b uint32) int { c.SFlags |= b; return 1 }),
+			flag("resetsflag", "clear a script flag", func(c *route.Ctx, b uint32) int { c.SFlags &^= b; return 1 }),
+			flag("issflagset", "1 if the script flag is set, else -1", func(c *route.Ctx, b uint32) int { return truth(c.SFlags&b != 0) }),
 			branchFlag("setbflag", "set a branch flag; second parameter: branch, 0 = that of the R-URI", func(f *uint32, b uint32) int { *f |= b; return 1 }),
 			branchFlag("resetbflag", "clear a branch flag", func(f *uint32, b uint32) int { *f &^= b; return 1 }),
 			branchFlag("isbflagset", "1 if the branch flag is set, else -1", func(f *uint32, b uint32) int { return truth(*f&b != 0) }),

@@ -236,7 +236,7 @@ func flagVars() []route.Var {
 			route.Var{Name: bit, Bind: func(_ route.Env, r *route.VarRef) (route.Getter, route.Setter, error) { return bindBit(r, at) }, Doc: what + ", one bit"})
 	}
 	add("mf", "mF", "Mf", "flags of the message and its transaction", func(c *route.Ctx) *uint32 { return &c.Flags })
-	add("sf", "sF", "Sf", "script flags of the process", func(c *route.Ctx) *uint32 { return &c.P.SFlags })
+	add("sf", "sF", "Sf", "script flags: those of the block that runs", func(c *route.Ctx) *uint32 { return &c.SFlags })
 	add("bf", "bF", "Bf", "flags of the R-URI's branch", func(c *route.Ctx) *uint32 { return &c.Main.Flags })
 	return l
 }

@@ -206,7 +206,7 @@ func onAddr(parse func(b []byte, n *sipparse.NameAddr) sipparse.Err, f func(c *r
 
 // parseAddr takes the body of From or To, which has a URI.
 func parseAddr(b []byte, n *sipparse.NameAddr) sipparse.Err {
-	e := sipparse.ParseNameAddr(b, sipparse.Span{Len: uint32(len(b))}, n)
+	e := n.ParseTo(b, sipparse.Span{Len: uint32(len(b))})
 	if e == sipparse.OK && (n.URI.Empty() || bytes.Equal(n.URI.In(b), star)) {
 		return sipparse.ErrURI
 	}
