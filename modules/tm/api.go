@@ -141,7 +141,7 @@ func (m *mod) HasTransaction(c *route.Ctx) bool {
 	if c.Msg.Line.IsReply {
 		return false
 	}
-	t, _ := m.lookup(c)
+	t := m.lookup(c)
 	return t != nil
 }
 
@@ -247,7 +247,7 @@ func (m *mod) WithInvite(c *route.Ctx, f func(msg *sipparse.Msg)) bool {
 	if c.Msg.Line.IsReply || c.Msg.Line.Method != sipparse.CANCEL {
 		return false
 	}
-	o, _ := m.find(&c.Msg, true)
+	o := m.find(&c.Msg, true)
 	if o == 0 {
 		return false
 	}

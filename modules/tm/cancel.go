@@ -18,11 +18,11 @@ var (
 
 // relayCancel cancels the INVITE that the CANCEL in hand names: the CANCEL is answered 200, its INVITE's branches are cancelled.
 func (m *mod) relayCancel(c *route.Ctx, forced *route.Target) int {
-	if t, _ := m.lookup(c); t != nil && c.TransState == stateFound {
+	if t := m.lookup(c); t != nil && c.TransState == stateFound {
 		m.retransmit(t)
 		return 0
 	}
-	inv, _ := m.find(&c.Msg, true)
+	inv := m.find(&c.Msg, true)
 	if inv == 0 {
 		switch m.par.unmatchedCancel {
 		case 2:
@@ -51,7 +51,7 @@ func (m *mod) relayCancel(c *route.Ctx, forced *route.Target) int {
 		m.retransmit(t)
 		return 0
 	}
-	if inv, _ = m.find(&c.Msg, true); inv == 0 {
+	if inv = m.find(&c.Msg, true); inv == 0 {
 		m.replyLocal(c, c.Trans, t, 200, cancelNothing)
 		return 1
 	}

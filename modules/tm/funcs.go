@@ -54,7 +54,7 @@ func (m *mod) funcs() []route.Func {
 		{Name: "t_newtran", From: req, Run: m.tNewtran, Doc: "make the transaction; a retransmission is answered and ends the script"},
 		{Name: "t_check_trans", From: route.InRequest | route.AnyReply | route.InBranch, Run: m.tCheckTrans, Doc: "true if the message belongs to a transaction; retransmissions end here"},
 		{Name: "t_lookup_request", From: req, Run: func(c *route.Ctx, _ *route.Args) int {
-			if t, _ := m.lookup(c); t != nil {
+			if t := m.lookup(c); t != nil {
 				return 1
 			}
 			return -1
@@ -63,7 +63,7 @@ func (m *mod) funcs() []route.Func {
 		{Name: "t_lookup_cancel", Args: "|i", From: req, Run: m.tLookupCancel, Doc: "true if the INVITE of this CANCEL exists"},
 		{Name: "t_relay_cancel", From: req, Run: m.tRelayCancel, Doc: "cancel the INVITE of this CANCEL and end the script; true if it is unknown"},
 		{Name: "t_reply", Args: "ss", From: rof, Run: func(c *route.Ctx, a *route.Args) int {
-			if t, _ := m.lookup(c); t == nil {
+			if t := m.lookup(c); t == nil {
 				c.Logf(log.Err, "tm", "t_reply: there is no transaction")
 				return -1
 			}
@@ -75,7 +75,7 @@ func (m *mod) funcs() []route.Func {
 			return m.scriptReply(c, code, reason)
 		}, Doc: "stateful reply with the last internal error"},
 		{Name: "t_retransmit_reply", From: req, Run: func(c *route.Ctx, _ *route.Args) int {
-			t, _ := m.lookup(c)
+			t := m.lookup(c)
 			if t == nil || t.reply == 0 {
 				return -1
 			}
@@ -83,7 +83,7 @@ func (m *mod) funcs() []route.Func {
 			return 1
 		}, Doc: "send the last reply again"},
 		{Name: "t_release", From: req, Run: func(c *route.Ctx, _ *route.Args) int {
-			t, _ := m.lookup(c)
+			t := m.lookup(c)
 			if t == nil {
 				return -1
 			}
@@ -98,7 +98,7 @@ func (m *mod) funcs() []route.Func {
 		{Name: "t_check_status", Args: "r", From: rof | route.InBranch, Run: m.tCheckStatus, Doc: "match the status of the current or winning reply"},
 		{Name: "t_grep_status", Args: "i", From: rtfb, Run: m.tGrepStatus, Doc: "true if a branch ended with that code"},
 		{Name: "t_is_canceled", From: rtfb, Run: func(c *route.Ctx, _ *route.Args) int {
-			t, _ := m.lookup(c)
+			t := m.lookup(c)
 			return boolRC(t != nil && t.flags&flagCanceled != 0)
 		}, Doc: "true if the transaction was cancelled"},
 		{Name: "t_branch_timeout", From: route.InFailure | route.InEvent, Run: m.branchFlag(brTimeout), Doc: "the chosen branch ended by timer"},
@@ -106,7 +106,7 @@ func (m *mod) funcs() []route.Func {
 		{Name: "t_any_timeout", From: rtfb, Run: m.anyFlag(brTimeout), Doc: "a branch ended by timer"},
 		{Name: "t_any_replied", From: rtfb, Run: m.anyFlag(brReplied), Doc: "a branch got a reply"},
 		{Name: "t_is_expired", From: rtfb, Run: func(c *route.Ctx, _ *route.Args) int {
-			t, _ := m.lookup(c)
+			t := m.lookup(c)
 			return boolRC(t != nil && t.endOfLife != 0 && c.P.Host.Ticks() >= t.endOfLife)
 		}, Doc: "the max lifetime has passed"},
 		{Name: "t_set_fr", Args: "i|i", From: rtfb, Run: m.tSetFR, Doc: "final response timers of this transaction: INVITE, others (ms; 0 = leave)"},
@@ -147,12 +147,12 @@ func (m *mod) funcs() []route.Func {
 		{Name: "t_disable_e2e_cancel_reason", Args: "i", From: rtfb, Run: m.flagFunc(flagNoE2EReason), Doc: "the same"},
 		{Name: "t_clean", From: route.AnyRoute, Run: func(*route.Ctx, *route.Args) int { m.clean(); return 1 }, Doc: "end transactions that are stuck"},
 		{Name: "t_is_retr_async_reply", From: route.InOnReply, Run: func(c *route.Ctx, _ *route.Args) int {
-			t, _ := m.lookup(c)
+			t := m.lookup(c)
 			return boolRC(t != nil && t.flags&flagSuspended != 0)
 		}, Doc: "true while the transaction of the reply is suspended"},
 		{Name: "t_set_disable_internal_reply", Args: "i", From: rtfb, Run: m.flagFunc(flagNoReply), Doc: "on: a relay error is not answered by tm"},
 		{Name: "t_get_status_code", From: rof | route.InBranch, Run: func(c *route.Ctx, _ *route.Args) int {
-			t, _ := m.lookup(c)
+			t := m.lookup(c)
 			if t == nil || t.status == 0 {
 				return -1
 			}
@@ -199,7 +199,7 @@ func (m *mod) compileRelay(proto sipparse.Proto) func(route.Env, *route.Args) (f
 }
 
 func (m *mod) tNewtran(c *route.Ctx, _ *route.Args) int {
-	if t, _ := m.lookup(c); t != nil && c.TransState == stateFound {
+	if t := m.lookup(c); t != nil && c.TransState == stateFound {
 		if c.Msg.Line.Method == sipparse.ACK {
 			m.acked(c.Trans, t)
 		} else {
@@ -237,10 +237,7 @@ func (m *mod) tCheckTrans(c *route.Ctx, _ *route.Args) int {
 	if c.Msg.Line.Method == sipparse.CANCEL {
 		return m.tLookupCancel(c, nil)
 	}
-	t, e2e := m.lookup(c)
-	if e2e {
-		return 1
-	}
+	t := m.lookup(c)
 	if t == nil {
 		return -1
 	}
@@ -259,7 +256,7 @@ func (m *mod) exists(c *route.Ctx) bool {
 	if c.Trans != 0 {
 		return true
 	}
-	o, _ := m.find(&c.Msg, false)
+	o := m.find(&c.Msg, false)
 	if o != 0 {
 		m.unref(o, m.cell(o))
 	}
@@ -267,7 +264,7 @@ func (m *mod) exists(c *route.Ctx) bool {
 }
 
 func (m *mod) tLookupCancel(c *route.Ctx, _ *route.Args) int {
-	o, _ := m.find(&c.Msg, true)
+	o := m.find(&c.Msg, true)
 	if o == 0 {
 		return -1
 	}
@@ -372,7 +369,7 @@ func (m *mod) matchStatus(c *route.Ctx, re *syntax.Regexp) bool {
 	}
 	code := c.ReplyCode
 	if c.Kind&(route.InFailure|route.InBranchFailure) == 0 {
-		t, _ := m.lookup(c)
+		t := m.lookup(c)
 		if t == nil {
 			return false
 		}
@@ -383,7 +380,7 @@ func (m *mod) matchStatus(c *route.Ctx, re *syntax.Regexp) bool {
 
 func (m *mod) tGrepStatus(c *route.Ctx, a *route.Args) int {
 	code, ok := a.Int(c, 0)
-	t, _ := m.lookup(c)
+	t := m.lookup(c)
 	if !ok || t == nil {
 		return -1
 	}
@@ -397,7 +394,7 @@ func (m *mod) tGrepStatus(c *route.Ctx, a *route.Args) int {
 
 func (m *mod) branchFlag(bit uint32) func(*route.Ctx, *route.Args) int {
 	return func(c *route.Ctx, _ *route.Args) int {
-		t, _ := m.lookup(c)
+		t := m.lookup(c)
 		if t == nil {
 			return -1
 		}
@@ -408,7 +405,7 @@ func (m *mod) branchFlag(bit uint32) func(*route.Ctx, *route.Args) int {
 
 func (m *mod) anyFlag(bit uint32) func(*route.Ctx, *route.Args) int {
 	return func(c *route.Ctx, _ *route.Args) int {
-		t, _ := m.lookup(c)
+		t := m.lookup(c)
 		if t == nil {
 			return -1
 		}
@@ -493,7 +490,7 @@ func (m *mod) tDropReplies(c *route.Ctx, a *route.Args) int {
 	if a.N > 0 {
 		which, _ = a.ConstStr(0)
 	}
-	t, _ := m.lookup(c)
+	t := m.lookup(c)
 	if t == nil {
 		return -1
 	}
@@ -538,7 +535,7 @@ func (m *mod) tReplicate(c *route.Ctx, a *route.Args) int {
 }
 
 func (m *mod) replicate(c *route.Ctx, forced *route.Target) int {
-	if t, _ := m.lookup(c); t != nil && c.TransState == stateFound {
+	if t := m.lookup(c); t != nil && c.TransState == stateFound {
 		return 0 // a retransmission was replicated already
 	}
 	t, found, err := m.newTransaction(c)

@@ -39,24 +39,24 @@ func sum(b []byte) uint32 {
 var cookie = []byte("z9hG4bK")
 
 // find looks a request's transaction up (RFC 3261 17.2.3); it comes with a reference. An ACK finds the INVITE it acknowledges when that
-// was answered negatively; a CANCEL finds the CANCEL's own transaction, asInvite the INVITE that it cancels. e2e is true for an ACK to a 2xx
-// whose INVITE is still known.
-func (m *mod) find(msg *sipparse.Msg, asInvite bool) (o shm.Off, e2e bool) {
+// was answered negatively, or with a 2xx of our own; one to a 2xx that was relayed belongs to no transaction, whatever its branch. A CANCEL finds the CANCEL's
+// own transaction, asInvite the INVITE that it cancels.
+func (m *mod) find(msg *sipparse.Msg, asInvite bool) shm.Off {
 	hash, ok := hashOf(msg)
 	if !ok {
-		return 0, false
+		return 0
 	}
 	m.table.Lock(m.a, int(hash))
-	o, e2e = m.findLocked(msg, hash, asInvite)
+	o := m.findLocked(msg, hash, asInvite)
 	m.table.Unlock(m.a, int(hash))
-	return o, e2e
+	return o
 }
 
 // findLocked is find with the bucket's lock held.
-func (m *mod) findLocked(msg *sipparse.Msg, hash uint32, asInvite bool) (o shm.Off, e2e bool) {
+func (m *mod) findLocked(msg *sipparse.Msg, hash uint32, asInvite bool) shm.Off {
 	v, e := msg.Via1()
 	if e != sipparse.OK {
-		return 0, false
+		return 0
 	}
 	method := msg.Line.Method
 	want := method
@@ -67,32 +67,32 @@ func (m *mod) findLocked(msg *sipparse.Msg, hash uint32, asInvite bool) (o shm.O
 	rfc3261 := bytes.HasPrefix(branch, cookie)
 	s := sum(branch)
 	a := m.a
-	for o = m.table.First(a, int(hash)); o != 0; o = m.table.Next(a, o) {
+	for o := m.table.First(a, int(hash)); o != 0; o = m.table.Next(a, o) {
 		t := m.cell(o)
 		if t.flags&flagLocal != 0 || t.method != uint32(want) {
 			continue
 		}
 		req := m.request(o, t)
+		if method == sipparse.ACK && t.status < 300 {
+			if m.ackOfOurs(t, req, msg) {
+				m.addRef(t)
+				return o
+			}
+			continue
+		}
 		if rfc3261 {
 			if t.viaSum == s && bytes.Equal(t.viaBranch.in(req), branch) &&
 				(m.par.via1Matching == 0 || bytes.EqualFold(t.viaHost.in(req), msg.Bytes(v.Host)) && bytes.Equal(t.viaPort.in(req), msg.Bytes(v.PortText))) &&
 				(want != sipparse.OtherMethod || bytes.Equal(methodOf(req, t), msg.Bytes(msg.Line.MethodText))) {
 				m.addRef(t)
-				return o, false
+				return o
 			}
-		} else if m.matchOld(t, req, msg, v, method) {
+		} else if m.matchOld(t, req, msg, v) {
 			m.addRef(t)
-			return o, false
-		}
-		if method == sipparse.ACK && t.status >= 200 && t.status < 300 && m.sameDialog(t, req, msg) {
-			if t.replyFrom < 0 { // the 2xx was our own: its ACK ends here
-				m.addRef(t)
-				return o, false
-			}
-			e2e = true
+			return o
 		}
 	}
-	return 0, e2e
+	return 0
 }
 
 // methodOf is the method text of a stored request.
@@ -102,15 +102,34 @@ func methodOf(req []byte, t *cell) []byte {
 }
 
 // matchOld is the matching of RFC 2543: R-URI, From tag, Call-ID, CSeq, top Via.
-func (m *mod) matchOld(t *cell, req []byte, msg *sipparse.Msg, v *sipparse.Via, method sipparse.Method) bool {
+func (m *mod) matchOld(t *cell, req []byte, msg *sipparse.Msg, v *sipparse.Via) bool {
 	if !m.sameDialog(t, req, msg) || !bytes.Equal(t.viaHost.in(req), msg.Bytes(v.Host)) || !bytes.Equal(t.viaPort.in(req), msg.Bytes(v.PortText)) ||
 		!bytes.Equal(t.viaBranch.in(req), msg.Bytes(v.Branch)) {
 		return false
 	}
-	if method == sipparse.ACK && t.status < 300 {
+	return m.par.ruriMatching == 0 || bytes.Equal(t.ruri.in(req), msg.Bytes(msg.Line.URI))
+}
+
+// ackOfOurs says whether an ACK belongs to the 2xx that we have answered t's INVITE with ourselves: by dialog (RFC 3261 13.2.2.4), its branch is another one as
+// a rule. The bucket is locked.
+func (m *mod) ackOfOurs(t *cell, req []byte, msg *sipparse.Msg) bool {
+	if t.status < 200 || t.replyFrom >= 0 || !m.sameDialog(t, req, msg) {
 		return false
 	}
-	return m.par.ruriMatching == 0 || bytes.Equal(t.ruri.in(req), msg.Bytes(msg.Line.URI))
+	to, e := msg.To()
+	if e != sipparse.OK {
+		return false
+	}
+	m.a.Lock(&t.mu)
+	defer m.a.Unlock(&t.mu)
+	if t.reply == 0 {
+		return false // it could not be kept
+	}
+	if m.parsed.Parse(m.a.Bytes(t.reply)[:t.replyLen]) != sipparse.OK {
+		return false
+	}
+	ours, e := m.parsed.To()
+	return e == sipparse.OK && bytes.Equal(m.parsed.Bytes(ours.Tag), msg.Bytes(to.Tag))
 }
 
 // sameDialog compares what an ACK to a 2xx shares with its INVITE.
@@ -190,23 +209,21 @@ func takeRHex(b []byte) (n uint32, rest []byte, ok bool) {
 	return n, nil, len(b) > 0
 }
 
-// lookup finds the request's transaction once and remembers it in c.
-func (m *mod) lookup(c *route.Ctx) (t *cell, e2e bool) {
+// lookup finds the request's transaction once and remembers it in c; nil: there is none.
+func (m *mod) lookup(c *route.Ctx) *cell {
 	switch c.TransState {
 	case stateFound, stateNew:
-		return m.cell(c.Trans), false
+		return m.cell(c.Trans)
 	case stateNone:
-		return nil, false
+		return nil
 	}
-	o, e2e := m.find(&c.Msg, false)
+	o := m.find(&c.Msg, false)
 	if o == 0 {
-		if !e2e {
-			c.TransState = stateNone
-		}
-		return nil, e2e
+		c.TransState = stateNone
+		return nil
 	}
 	c.Trans, c.TransState = o, stateFound
-	return m.cell(o), false
+	return m.cell(o)
 }
 
 // newTransaction makes a cell of the request in hand and links it. found is true when another process was faster (or it is a
@@ -287,7 +304,7 @@ func (m *mod) newTransaction(c *route.Ctx) (t *cell, found bool, err error) {
 	t.ref = 2 // the table's and ours
 
 	m.table.Lock(m.a, int(hash))
-	other, _ := m.findLocked(msg, hash, false) // another worker may have made it since we looked
+	other := m.findLocked(msg, hash, false) // another worker may have made it since we looked
 	if other == 0 {
 		m.table.Insert(m.a, int(hash), o)
 	}

@@ -84,7 +84,7 @@ type mod struct {
 	scratch         []byte // for state that is carried to shared memory
 	reason          []byte // line of a CANCEL that is being built
 	spare           []*edit.List
-	parsed          sipparse.Msg // for building ACK and CANCEL
+	parsed          sipparse.Msg // of ours: what is built on or looked at for a moment
 	noEdits         edit.List
 	upstream        sipparse.Msg // for relaying a stored reply
 	lost            sipparse.Msg // a request that could not be sent

@@ -26,7 +26,7 @@ func (m *mod) relay(c *route.Ctx, forced *route.Target) int {
 	case sipparse.ACK:
 		return m.relayAck(c, forced)
 	}
-	t, _ := m.lookup(c)
+	t := m.lookup(c)
 	if t != nil && c.TransState == stateFound {
 		m.retransmit(t)
 		return 0
@@ -59,7 +59,7 @@ func (m *mod) relay(c *route.Ctx, forced *route.Target) int {
 
 // relayAck sends an ACK to a 2xx on without a transaction; one that belongs to a negative reply ends here.
 func (m *mod) relayAck(c *route.Ctx, forced *route.Target) int {
-	if t, _ := m.lookup(c); t != nil {
+	if t := m.lookup(c); t != nil {
 		m.acked(c.Trans, t)
 		return 0
 	}
@@ -76,6 +76,6 @@ func (m *mod) relayAck(c *route.Ctx, forced *route.Target) int {
 
 // transaction is the one that the message belongs to, nil if none.
 func (m *mod) transaction(c *route.Ctx) *cell {
-	t, _ := m.lookup(c)
+	t := m.lookup(c)
 	return t
 }

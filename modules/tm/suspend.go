@@ -22,7 +22,7 @@ var (
 // Suspend keeps the transaction of a request, which is made if there is none, until Continue or fr_timer. The caller's script goes on; what it does to the message from
 // now on is its own. 0: the request is a retransmission, which is answered and ends the script.
 func (m *mod) Suspend(c *route.Ctx) (rc int, err error) {
-	if t, _ := m.lookup(c); t != nil && c.TransState == stateFound && c.Kind&route.InRequest != 0 {
+	if t := m.lookup(c); t != nil && c.TransState == stateFound && c.Kind&route.InRequest != 0 {
 		m.retransmit(t)
 		return 0, nil
 	}

@@ -162,7 +162,7 @@ func (m *mod) saveState(c *route.Ctx, t *cell) error {
 
 // tSaveLumps is t_save_lumps.
 func (m *mod) tSaveLumps(c *route.Ctx, _ *route.Args) int {
-	t, _ := m.lookup(c)
+	t := m.lookup(c)
 	if t == nil || c.TransState != stateNew {
 		c.Logf(log.Err, "tm", "t_save_lumps: there is no transaction")
 		return -1

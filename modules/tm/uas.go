@@ -41,7 +41,7 @@ func (m *mod) Reply(c *route.Ctx, code int, reason []byte) int {
 
 // ensure is the transaction of c, made if there is none. nil without an error: the request was a retransmission.
 func (m *mod) ensure(c *route.Ctx) (*cell, error) {
-	if t, _ := m.lookup(c); t != nil {
+	if t := m.lookup(c); t != nil {
 		return t, nil
 	}
 	if c.Msg.Line.IsReply || c.Msg.Line.Method == sipparse.ACK {
