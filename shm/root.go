@@ -116,3 +116,6 @@ type Layout struct{ t reflect.Type }
 
 // LayoutOf is T's.
 func LayoutOf[T any]() Layout { return Layout{reflect.TypeFor[T]()} }
+
+// Fingerprint is the hash that roots are compared by: an object that is found otherwise than by a root keeps it in its first word.
+func (l Layout) Fingerprint() uint64 { return fingerprint(l.t) }

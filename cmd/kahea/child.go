@@ -74,7 +74,9 @@ func child(ch *procmgr.Child) error {
 	if err := s.counters(); err != nil {
 		return err
 	}
-	s.runtime.open(s.arena, shm.Off(s.RuntimeAt), s.proc.Log.Follow)
+	if err := s.runtime.open(s.arena, shm.Off(s.RuntimeAt), s.proc.Log.Follow); err != nil {
+		return err
+	}
 	if err := s.setup(); err != nil {
 		d.Write(os.Stderr, false)
 		return err

@@ -116,7 +116,9 @@ func (g *generations) build(text []byte, slot int) (s *server, err error) {
 	s.arena = g.h.s.arena
 	s.proc.Arena, s.proc.Reloaded = s.arena, true
 	if err = s.counters(); err == nil {
-		s.runtime.open(s.arena, shm.Off(s.RuntimeAt), s.proc.Log.Follow)
+		err = s.runtime.open(s.arena, shm.Off(s.RuntimeAt), s.proc.Log.Follow)
+	}
+	if err == nil {
 		err = s.setup()
 	}
 	if err != nil {

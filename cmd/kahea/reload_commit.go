@@ -92,7 +92,9 @@ func (c *change) commit() error {
 // settle makes n main's own generation.
 func (c *change) settle(lg *log.Logger) {
 	v, n, old := c.live, c.n, c.old
-	n.runtime.open(n.arena, shm.Off(n.RuntimeAt), lg.Follow)
+	if err := n.runtime.open(n.arena, shm.Off(n.RuntimeAt), lg.Follow); err != nil {
+		lg.Printf(log.Err, "<core>: ", "reload: %v", err)
+	}
 	v.old = append(v.old, shm.Off(old.RuntimeAt))
 	for len(v.old) > keptRuntimes {
 		n.arena.Free(v.old[0])

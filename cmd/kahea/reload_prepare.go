@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"kahea/cfglang/log"
 	"kahea/modules"
 	"kahea/procmgr"
 	"kahea/reactor"
@@ -174,7 +175,9 @@ func (c *change) undo() {
 		c.n.arena.Free(shm.Off(c.n.RuntimeAt))
 	}
 	if c.n.arena != nil {
-		c.old.runtime.open(c.old.arena, shm.Off(c.old.RuntimeAt), c.n.proc.Log.Follow)
+		if err := c.old.runtime.open(c.old.arena, shm.Off(c.old.RuntimeAt), c.n.proc.Log.Follow); err != nil {
+			c.n.proc.Log.Printf(log.Err, "<core>: ", "reload: %v", err)
+		}
 	}
 	c.n.closeAll()
 	for _, k := range c.n.kept[len(c.old.kept):] {

@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"strconv"
+	"strings"
 	"sync/atomic"
 
 	"kahea/cfglang/core"
@@ -16,11 +17,14 @@ const (
 	maxRuntimeVars  = 256
 	maxRuntimeTexts = 64
 	maxRuntimeText  = 1020 // bytes
+	maxRuntimeName  = 124  // bytes of group.name
 )
 
-// runtimeVars is what may change while the server runs, by number of the variable. Every process reads numbers in
-// place and texts under the lock.
+// runtimeVars is what may change while the server runs. A variable has a place here, found by name, as another binary's list of them is another.
+// Every process reads numbers in place and texts under the lock.
 type runtimeVars struct {
+	Layout  uint64 // of runtimeVars: who opens it compares
+	Var     [maxRuntimeVars]runtimePlace
 	Val     [maxRuntimeVars]int64
 	Changes uint64 // counts the changes of core parameters: a process that sees another number reads them again
 	Mu      shm.Mutex
@@ -29,6 +33,15 @@ type runtimeVars struct {
 	Inst    [maxInstances]runtimeInstance
 	Own     [maxOwnValues]runtimeOwn
 }
+
+// runtimePlace is whose the place of the same number in Val is. It stays while the memory does; places are taken from the first on, under the lock.
+type runtimePlace struct {
+	Len  uint16 // of Name; 0: the place is free
+	Text uint16 // of a text: index in Text + 1; 0: a number
+	Name [maxRuntimeName]byte
+}
+
+func (p *runtimePlace) name() string { return string(p.Name[:min(p.Len, maxRuntimeName)]) }
 
 type runtimeText struct {
 	Len uint32
@@ -43,10 +56,11 @@ type runtimeVar struct {
 	isStr            bool
 	num              int    // start value
 	text             string // the same of a declared text
-	at               int    // index in Val or Text
+	place            int    // in shared memory, once that is open
+	at               int    // index in Val (place) or Text
 }
 
-// runtimeConfig is the run-time configuration (core.md 14): its list is made of the configuration, alike in all processes, its values lie in
+// runtimeConfig is the run-time configuration (group.name, the RPC commands cfg.*): its list is made of the configuration, alike in all processes, its values lie in
 // shared memory once it is open. Each configuration has its own: a script that still runs under the one before reads its own variables.
 type runtimeConfig struct {
 	vars   []runtimeVar
@@ -75,7 +89,7 @@ func newRuntimeConfig(table []core.Param) *runtimeConfig {
 		if t.Bool != nil {
 			hi = 1
 		}
-		r.add(runtimeVar{group: t.Runtime, name: name, doc: t.Doc, min: lo, max: hi, from: t, at: len(r.vars)})
+		r.add(runtimeVar{group: t.Runtime, name: name, doc: t.Doc, min: lo, max: hi, from: t})
 	}
 	return r
 }
@@ -85,10 +99,12 @@ func (r *runtimeConfig) declare(g *syntax.GroupVar) error {
 	switch {
 	case r.find(g.Group, g.Name) >= 0:
 		return fmt.Errorf("variable %s.%s is declared twice", g.Group, g.Name)
+	case len(g.Group)+1+len(g.Name) > maxRuntimeName:
+		return fmt.Errorf("variable %s.%s: the name has more than %d bytes", g.Group, g.Name, maxRuntimeName)
 	case len(r.vars) == maxRuntimeVars:
 		return fmt.Errorf("variable %s.%s: there are more than %d", g.Group, g.Name, maxRuntimeVars)
 	}
-	v := runtimeVar{group: g.Group, name: g.Name, doc: g.Desc, at: len(r.vars)}
+	v := runtimeVar{group: g.Group, name: g.Name, doc: g.Desc}
 	if v.doc == "" {
 		v.doc = "<null string>" // what cfg.help of Kamailio says
 	}
@@ -102,7 +118,7 @@ func (r *runtimeConfig) declare(g *syntax.GroupVar) error {
 		if r.texts == maxRuntimeTexts {
 			return fmt.Errorf("variable %s.%s: there are more than %d texts", g.Group, g.Name, maxRuntimeTexts)
 		}
-		v.isStr, v.text, v.at = true, g.Value.Str, r.texts
+		v.isStr, v.text = true, g.Value.Str
 		r.texts++
 	default:
 		return fmt.Errorf("variable %s.%s: want a number or a string in quotes", g.Group, g.Name)
@@ -114,7 +130,7 @@ func (r *runtimeConfig) declare(g *syntax.GroupVar) error {
 // add adds a variable, and its group with the first one.
 func (r *runtimeConfig) add(v runtimeVar) {
 	if r.groups[v.group] == nil {
-		r.groups[v.group] = r.newGroup(v.group, len(r.vars))
+		r.groups[v.group] = r.newGroup(v.group)
 	}
 	r.vars = append(r.vars, v)
 }
@@ -127,7 +143,11 @@ func (r *runtimeConfig) create(a *shm.Arena, before *runtimeConfig) (shm.Off, er
 		return 0, fmt.Errorf("run-time configuration: %w", err)
 	}
 	r.root, r.arena = ref.Get(a), a
+	r.root.Layout = shm.LayoutOf[runtimeVars]().Fingerprint()
 	r.freeze()
+	if err := r.settle(); err != nil {
+		return 0, err
+	}
 	for i := range r.vars {
 		v := &r.vars[i]
 		val := v.start()
@@ -186,14 +206,84 @@ func (r *runtimeConfig) read() bool {
 	return true
 }
 
-// open finds what create has made.
-func (r *runtimeConfig) open(a *shm.Arena, at shm.Off, follow func(debug *int64)) {
+// open finds what create has made, perhaps in another binary: variables that this one does not know stay where they are, those that it knew not are added
+// with the values of the configuration. shm.ErrLayout when it lies otherwise than here.
+func (r *runtimeConfig) open(a *shm.Arena, at shm.Off, follow func(debug *int64)) error {
+	if *(shm.Ref[uint64]{Off: at}).Get(a) != shm.LayoutOf[runtimeVars]().Fingerprint() {
+		return fmt.Errorf("run-time configuration: %w", shm.ErrLayout)
+	}
 	r.root, r.arena = shm.Ref[runtimeVars]{Off: at}.Get(a), a
 	r.freeze()
+	if err := r.settle(); err != nil {
+		return err
+	}
 	r.seen = ^uint64(0) // a successor reads what was changed before its time
 	if i := r.find("core", "debug"); i >= 0 {
 		follow(&r.root.Val[r.vars[i].at])
 	}
+	return nil
+}
+
+// settle finds the variables' places, by name, and gives one to those that have none. A group's number is the first place of its variables.
+func (r *runtimeConfig) settle() error {
+	r.lock()
+	defer r.unlock()
+	places := make(map[string]int, maxRuntimeVars)
+	for k := range r.root.Var {
+		if p := &r.root.Var[k]; p.Len != 0 {
+			places[p.name()] = k
+		}
+	}
+	for i := range r.vars {
+		v := &r.vars[i]
+		name := v.group + "." + v.name
+		k, ok := places[name]
+		if !ok {
+			if k = len(places); k == maxRuntimeVars {
+				return fmt.Errorf("run-time configuration: variable %s: there are %d already", name, maxRuntimeVars)
+			}
+			if err := r.take(k, name, v); err != nil {
+				return err
+			}
+			places[name] = k
+		}
+		p := &r.root.Var[k]
+		if v.isStr != (p.Text != 0) {
+			return fmt.Errorf("run-time configuration: variable %s is a text in one binary and a number in the other", name)
+		}
+		v.place, v.at = k, k
+		if v.isStr {
+			v.at = int(p.Text) - 1
+		}
+	}
+	first := make(map[string]int, len(r.groups))
+	for name, k := range places {
+		group, _, _ := strings.Cut(name, ".")
+		if n, ok := first[group]; !ok || k < n {
+			first[group] = k
+		}
+	}
+	for name, g := range r.groups {
+		g.N = uint32(first[name])
+	}
+	return nil
+}
+
+// take makes place k v's, with its start value. Under the lock.
+func (r *runtimeConfig) take(k int, name string, v *runtimeVar) error {
+	p := &r.root.Var[k]
+	p.Text = 0
+	if v.isStr {
+		t := r.freeText()
+		if t < 0 {
+			return fmt.Errorf("run-time configuration: variable %s: there are %d texts already", name, maxRuntimeTexts)
+		}
+		r.root.Text[t].set(v.text)
+		p.Text = uint16(t) + 1
+	}
+	r.root.Val[k] = int64(v.num)
+	p.Len = uint16(copy(p.Name[:], name))
+	return nil
 }
 
 func (r *runtimeConfig) find(group, name string) int {
@@ -248,17 +338,17 @@ func (r *runtimeConfig) Variable(group, name string) (route.Getter, error) {
 	if i < 0 {
 		return nil, fmt.Errorf("there is no variable %s.%s", group, name)
 	}
-	at, g := r.vars[i].at, r.groups[group]
+	g := r.groups[group]
 	if !r.vars[i].isStr {
 		return func(c *route.Ctx) route.Value {
 			if id, ok := c.Selected(g); ok {
 				return r.ownNumber(g.N, id, i)
 			}
-			return route.Int(atomic.LoadInt64(&r.root.Val[at]))
+			return route.Int(atomic.LoadInt64(&r.root.Val[r.vars[i].at]))
 		}, nil
 	}
 	return func(c *route.Ctx) route.Value {
-		at := at
+		at := r.vars[i].at
 		r.lock()
 		if id, ok := c.Selected(g); ok {
 			if o := r.own(g.N, id, i); o != nil {
@@ -362,6 +452,5 @@ func (v *server) openRuntime(before *runtimeConfig) error {
 		return err
 	}
 	v.RuntimeAt = uint64(at)
-	v.runtime.open(v.arena, at, v.proc.Log.Follow)
-	return nil
+	return v.runtime.open(v.arena, at, v.proc.Log.Follow)
 }

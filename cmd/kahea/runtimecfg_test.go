@@ -36,8 +36,8 @@ func TestGroupVariables(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if c.runtime.open(a, at, func(*int64) { followed = true }); !followed {
-		t.Fatal("the log level does not follow debug")
+	if err := c.runtime.open(a, at, func(*int64) { followed = true }); err != nil || !followed {
+		t.Fatal("the log level does not follow debug", err)
 	}
 	get := func(group, name string) modules.Value {
 		v, ok := c.runtime.Get(modules.CfgGroup{Name: group}, name)
@@ -134,7 +134,9 @@ func TestGroupInstances(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		c.runtime.open(a, at, func(*int64) {})
+		if err := c.runtime.open(a, at, func(*int64) {}); err != nil {
+			t.Fatal(err)
+		}
 		return c.runtime
 	}
 	inst := func(id uint32) modules.CfgGroup { return modules.CfgGroup{Name: "g", ID: id, Instance: true} }

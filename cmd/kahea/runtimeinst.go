@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"slices"
+	"strings"
 
 	"kahea/cfglang/diag"
 	"kahea/cfglang/route"
@@ -17,21 +18,21 @@ const (
 	maxOwnValues = 256
 )
 
-// runtimeInstance is one instance; Group is the group's number + 1, 0: the place is free.
+// runtimeInstance is one instance; Group is the group's number (settle) + 1, 0: the place is free.
 type runtimeInstance struct{ Group, ID uint32 }
 
 // runtimeOwn is the own value of an instance's variable; a text lies in a place that no variable and no other value has.
 type runtimeOwn struct {
 	Inst uint32 // index in Inst + 1; 0: the place is free
-	Var  uint32 // index in runtimeConfig.vars
+	Var  uint32 // place of the variable
 	Text uint32 // index in Text
 	_    uint32
 	Val  int64
 }
 
-// newGroup makes a group of its first variable, whose index is its number.
-func (r *runtimeConfig) newGroup(name string, first int) *route.CfgGroup {
-	g := &route.CfgGroup{Name: name, N: uint32(first)}
+// newGroup makes a group; settle numbers it.
+func (r *runtimeConfig) newGroup(name string) *route.CfgGroup {
+	g := &route.CfgGroup{Name: name}
 	g.Has = func(id uint32) bool {
 		r.lock()
 		defer r.unlock()
@@ -141,7 +142,8 @@ func (r *runtimeConfig) instances() (out []modules.CfgGroup) {
 	defer r.unlock()
 	for i := range r.root.Inst {
 		if x := &r.root.Inst[i]; x.Group != 0 {
-			out = append(out, modules.CfgGroup{Name: r.vars[x.Group-1].group, ID: x.ID, Instance: true})
+			group, _, _ := strings.Cut(r.root.Var[x.Group-1].name(), ".")
+			out = append(out, modules.CfgGroup{Name: group, ID: x.ID, Instance: true})
 		}
 	}
 	return out
@@ -164,7 +166,7 @@ func (r *runtimeConfig) own(group, id uint32, v int) *runtimeOwn {
 		return nil
 	}
 	for i := range r.root.Own {
-		if o := &r.root.Own[i]; o.Inst == uint32(k)+1 && o.Var == uint32(v) {
+		if o := &r.root.Own[i]; o.Inst == uint32(k)+1 && o.Var == uint32(r.vars[v].place) {
 			return o
 		}
 	}
@@ -214,7 +216,7 @@ func (r *runtimeConfig) instanceValue(g modules.CfgGroup, v int) (modules.Value,
 // AddInstance makes an instance of a declared group.
 func (r *runtimeConfig) AddInstance(g modules.CfgGroup) error {
 	x := r.groups[g.Name]
-	if x == nil || r.vars[x.N].from != nil {
+	if x == nil || slices.ContainsFunc(r.vars, func(v runtimeVar) bool { return v.group == g.Name && v.from != nil }) {
 		return fmt.Errorf("there is no group %s that may have instances", g.Name)
 	}
 	r.lock()
@@ -296,19 +298,25 @@ func (r *runtimeConfig) setOwn(g modules.CfgGroup, v int, val modules.Value) err
 	if r.vars[v].isStr {
 		r.root.Text[o.Text].set(val.Str)
 	}
-	o.Val, o.Var = int64(val.Int), uint32(v)
+	o.Val, o.Var = int64(val.Int), uint32(r.vars[v].place)
 	o.Inst = uint32(k) + 1
 	return nil
 }
 
 // freeText is a place for a text; negative: there is none. Under the lock.
 func (r *runtimeConfig) freeText() int {
-	for t := r.texts; t < maxRuntimeTexts; t++ {
-		if !slices.ContainsFunc(r.root.Own[:], func(o runtimeOwn) bool { return o.Inst != 0 && r.vars[o.Var].isStr && int(o.Text) == t }) {
-			return t
+	var used [maxRuntimeTexts]bool
+	for i := range r.root.Var {
+		if p := &r.root.Var[i]; p.Len != 0 && p.Text != 0 {
+			used[p.Text-1] = true
 		}
 	}
-	return -1
+	for i := range r.root.Own {
+		if o := &r.root.Own[i]; o.Inst != 0 && r.root.Var[o.Var].Text != 0 {
+			used[o.Text] = true
+		}
+	}
+	return slices.Index(used[:], false)
 }
 
 // resetInstance gives an instance's variables what the configuration says of them.

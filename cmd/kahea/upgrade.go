@@ -249,7 +249,9 @@ func runUpgradeCheck() (err error) {
 	if errs = append(errs, err); errors.Join(errs...) != nil {
 		return errors.Join(errs...)
 	}
-	s.runtime.open(s.arena, shm.Off(s.RuntimeAt), s.proc.Log.Follow)
+	if err := s.runtime.open(s.arena, shm.Off(s.RuntimeAt), s.proc.Log.Follow); err != nil {
+		return err
+	}
 	if err := s.setup(); err != nil {
 		d.Write(os.Stderr, false)
 		return err
@@ -391,7 +393,9 @@ func (p *paper) resume() (s *server, err error) {
 	if err := s.counters(); err != nil {
 		return nil, err
 	}
-	s.runtime.open(s.arena, shm.Off(s.RuntimeAt), s.proc.Log.Follow)
+	if err := s.runtime.open(s.arena, shm.Off(s.RuntimeAt), s.proc.Log.Follow); err != nil {
+		return nil, err
+	}
 	if err := s.setup(); err != nil {
 		d.Write(os.Stderr, false)
 		return nil, err
