@@ -43,6 +43,11 @@ type Proc struct {
 	// SendFailed is told of a message that could not be sent after Host.Send had taken it (a connect that was refused); b is valid during the call.
 	SendFailed []func(b []byte)
 
+	// Incoming sees what was received before it counts as parsed and returns what is to be taken for it; it runs as the message's script does. Nil: nobody looks.
+	Incoming func(c *Ctx, b []byte) []byte
+	// Outgoing sees what Host.Send is given and returns what is to be sent, in the host's buffer or b itself; nil: b. It may not wait. The host calls it. Nil: nobody looks.
+	Outgoing func(d Dest, b []byte) []byte
+
 	// RecordRoute makes the Record-Route lines of a request that leaves by the socket out (module rr).
 	RecordRoute func(c *Ctx, out *Socket) []byte
 

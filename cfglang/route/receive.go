@@ -35,7 +35,7 @@ func (p *Proc) Receive(buf []byte, r Recv, keep func() (release func())) (closeC
 		}
 	}
 	c.keep = keep
-	if p.events.received != nil {
+	if p.events.received != nil || p.Incoming != nil {
 		c.Msg.Buf = buf
 		return p.Runner.Run(c, p.rawBody, p.done) && p.lastCode < 0
 	}

@@ -2,18 +2,29 @@ package route
 
 import "kahea/sipparse"
 
-// runRaw is the body of a message's coroutine with received_route_mode: event_route[core:msg-received] sees the message before it counts as parsed, may change its bytes
-// and may drop it. Only attributes live on in the routes behind it.
+// runRaw is the body of a message's coroutine when somebody wants to see it before it counts as parsed: Incoming, and with received_route_mode
+// event_route[core:msg-received]. They may change its bytes, the latter may drop it. Only attributes live on in the routes behind them.
 func (p *Proc) runRaw(c *Ctx) {
-	c.raw = c.Msg.Buf
-	c.Msg.Parse(c.raw) // as far as it goes: $rm and its kin work; what is wrong with it is told below
-	code, flow := c.RunTop(p.events.received, InEvent)
-	buf := c.raw
-	c.raw, c.code = nil, 0
-	if flow&FlowDrop != 0 || code < 0 {
-		return
+	buf := c.Msg.Buf
+	if p.Incoming != nil {
+		c.Msg.Parse(buf) // as far as it goes: $rm and its kin work; what is wrong with it is told below
+		buf = p.Incoming(c, buf)
+		if c.refused {
+			return
+		}
+		c.forget()
 	}
-	c.forget()
+	if r := p.events.received; r != nil {
+		c.raw = buf
+		c.Msg.Parse(buf)
+		code, flow := c.RunTop(r, InEvent)
+		buf = c.raw
+		c.raw, c.code = nil, 0
+		if flow&FlowDrop != 0 || code < 0 {
+			return
+		}
+		c.forget()
+	}
 	if e := c.parse(buf); e != sipparse.OK {
 		p.logUnparsable(c, e)
 		if p.events.parseError != nil {

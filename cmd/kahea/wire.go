@@ -90,6 +90,11 @@ func (h *wire) Tick(now uint64) {
 func (h *wire) Buffer() []byte { return h.w.Buffer() }
 
 func (h *wire) Send(d route.Dest, b []byte) error {
+	if see := h.s.proc.Outgoing; see != nil {
+		if changed := see(d, b); changed != nil {
+			b = changed
+		}
+	}
 	if d.Proto == sipparse.UDP {
 		return h.w.SendUDP(d.Sock.Index, d.Addr, b)
 	}

@@ -3,6 +3,7 @@ package corex
 
 import (
 	"bytes"
+	"fmt"
 	"path/filepath"
 
 	"kahea/cfglang/core"
@@ -17,11 +18,14 @@ func init() { modules.Register("corex", func() modules.Module { return &mod{} })
 var (
 	_ modules.Module  = (*mod)(nil)
 	_ modules.Setuper = (*mod)(nil)
+
+	_ modules.WorkerIniter = (*mod)(nil)
 )
 
 type mod struct {
 	h       *modules.Host
 	domains []subdomain // alias_subdomains
+	net     network
 }
 
 func (m *mod) Exports() modules.Exports {
@@ -39,7 +43,11 @@ func (m *mod) Exports() modules.Exports {
 		Trans: []route.Trans{sockTrans()},
 		Params: []modules.Param{
 			{Name: "alias_subdomains", Type: modules.StrParam, Func: m.addSubdomain, Doc: "[proto:]domain[:port]: the domain and all below it are this server; may be repeated"},
+			{Name: "nio_intercept", Int: &m.net.on, Max: 1, Doc: "1: event_route[network:msg] sees the bytes of each message, before it is parsed or when it leaves; 0"},
+			{Name: "nio_min_msg_len", Int: &m.net.minLen, Max: 1 << 16, Doc: "messages shorter than this many bytes are not shown to it, 0"},
+			{Name: "nio_msg_avp", Str: &m.net.avpName, Doc: "$avp(name) with what the message is to be after it; none: what it does is lost"},
 		},
+		Events: []string{networkMsg},
 		Funcs: []route.Func{
 			{Name: "append_branch", Args: "|ss", From: route.InRequest | route.InFailure, Doc: "add a branch: the R-URI, or a URI with its q value", Run: appendBranch},
 			xflag("setxflag", "set an extended flag", func(c *route.Ctx, b uint64) int { c.XFlags |= b; return 1 }),
@@ -64,6 +72,7 @@ func (m *mod) Exports() modules.Exports {
 			{Name: "via_add_srvid", Args: "i", From: route.AnyRoute, Doc: "1: our Via gets the parameter srvid with server_id, if that is not 0", Run: addSrvID},
 			{Name: "file_read", Args: "sP", From: route.AnyRoute, Doc: "store the text of a file in a variable; only this script waits for it", Run: readFile},
 			{Name: "file_write", Args: "ss", From: route.AnyRoute, Doc: "write text to a file, which is emptied before; only this script waits for it", Run: writeFile},
+			{Name: "is_incoming", From: route.AnyRoute, Doc: "in event_route[network:msg]: 1 for what was received, -1 for what is about to leave", Run: m.isIncoming},
 			{Name: "is_faked_msg", From: route.AnyRoute, Doc: "1 if the message was made up, else -1", Run: func(c *route.Ctx, _ *route.Args) int { return truth(c.Faked) }},
 		},
 		Vars: []route.Var{{Name: "cfg", Bind: bindCfg, Doc: "$cfg(line), $cfg(name), $cfg(file), $cfg(route): where the configuration stands"}},
@@ -87,8 +96,14 @@ func (m *mod) Setup(h *modules.Host) error {
 	if len(m.domains) > 0 {
 		h.Net.Callbacks = append(h.Net.Callbacks, m.isOurs)
 	}
+	if err := m.net.setup(h); err != nil {
+		return fmt.Errorf("nio_msg_avp %q: %w", m.net.avpName, err)
+	}
 	return nil
 }
+
+// InitWorker finds the event route.
+func (m *mod) InitWorker(h *modules.Host, _ int) error { return m.net.start(h) }
 
 // appendBranch adds a branch, of the R-URI or of another URI, with the destination, path, flags and socket of the R-URI's branch. What identifies a contact (ruid,
 // instance) stays with the R-URI.
