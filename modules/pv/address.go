@@ -52,7 +52,7 @@ func addressVars() []route.Var {
 	param := func(name string) func(c *route.Ctx, v *sipparse.Values) route.Value {
 		return func(c *route.Ctx, v *sipparse.Values) route.Value {
 			p, _ := sipparse.Param(c.Msg.Bytes(v.Params), name) // absent: null
-			return text(p)
+			return text(unwrap(p, `""`))
 		}
 	}
 	first("re", "URI of Remote-Party-ID", sipparse.HdrRPID, uri)

@@ -1,6 +1,8 @@
 package pv
 
 import (
+	"bytes"
+
 	"kahea/cfglang/route"
 	"kahea/sipparse"
 )
@@ -11,7 +13,10 @@ func credentials(c *route.Ctx, a *sipparse.Auth) bool {
 	if h == nil {
 		h = c.Msg.First(sipparse.HdrAuthorization)
 	}
-	return h != nil && sipparse.ParseAuth(c.Msg.Buf, h.Body, a) == sipparse.OK
+	if h == nil || sipparse.ParseAuth(c.Msg.Buf, h.Body, a) != sipparse.OK {
+		return false
+	}
+	return bytes.EqualFold(c.Msg.Bytes(a.Scheme), digest) && a.Scheme.End() < h.Body.End() // another scheme has none of this
 }
 
 func authVars() []route.Var {
@@ -29,7 +34,13 @@ func authVars() []route.Var {
 		get("ar", "realm", part(func(a *sipparse.Auth) sipparse.Span { return a.Realm })),
 		get("aU", "whole username", part(func(a *sipparse.Auth) sipparse.Span { return a.Username })),
 		get("ad", "domain part of the username", part(func(a *sipparse.Auth) sipparse.Span { return a.UserDomain })),
-		get("adu", "uri of the credentials", part(func(a *sipparse.Auth) sipparse.Span { return a.URI })),
+		get("adu", "uri of the credentials", func(c *route.Ctx) route.Value {
+			var a sipparse.Auth
+			if !credentials(c, &a) {
+				return route.Null
+			}
+			return text(c.Msg.Bytes(a.URI))
+		}),
 		get("aa", "algorithm", part(func(a *sipparse.Auth) sipparse.Span { return a.Algorithm })),
 		get("adn", "nonce", part(func(a *sipparse.Auth) sipparse.Span { return a.Nonce })),
 		get("adc", "cnonce", part(func(a *sipparse.Auth) sipparse.Span { return a.Cnonce })),
@@ -63,4 +74,4 @@ func authVars() []route.Var {
 	}
 }
 
-var at = []byte("@")
+var at, digest = []byte("@"), []byte("Digest")

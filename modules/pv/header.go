@@ -12,7 +12,7 @@ func headerVars() []route.Var {
 	body := func(t sipparse.HdrType) route.Getter {
 		return func(c *route.Ctx) route.Value {
 			if h := c.Msg.First(t); h != nil {
-				return text(c.Msg.Bytes(h.Body))
+				return route.Str(c.Msg.Bytes(h.Body))
 			}
 			return route.Null
 		}
@@ -301,6 +301,9 @@ func bindExpires(_ route.Env, r *route.VarRef) (route.Getter, route.Setter, erro
 			}
 		}
 		dflt, has, e := c.Msg.Expires()
+		if h := c.Msg.First(sipparse.HdrExpires); has && e != sipparse.OK {
+			dflt, has = 0, h != nil && h.Body.Len > 0 // what is no number counts as 0
+		}
 		v := c.Msg.Values(sipparse.HdrContact)
 		for {
 			ok, _ := v.Next()
@@ -313,11 +316,11 @@ func bindExpires(_ route.Env, r *route.VarRef) (route.Getter, route.Setter, erro
 					continue
 				}
 			}
-			if has && e == sipparse.OK {
+			if has {
 				see(int64(dflt))
 			}
 		}
-		if !any && has && e == sipparse.OK {
+		if !any && has {
 			see(int64(dflt))
 		}
 		if !any {

@@ -1,6 +1,7 @@
 package pv
 
 import (
+	"cmp"
 	"kahea/cfglang/route"
 	"kahea/sipparse"
 )
@@ -122,7 +123,7 @@ func viaParam(name string) viaPart {
 
 var viaParts = map[string]viaPart{
 	"host":        func(m *sipparse.Msg, v *sipparse.Via) route.Value { return text(m.Bytes(v.Host)) },
-	"port":        func(_ *sipparse.Msg, v *sipparse.Via) route.Value { return route.Int(int64(v.Port)) },
+	"port":        func(_ *sipparse.Msg, v *sipparse.Via) route.Value { return route.Int(int64(cmp.Or(v.Port, 5060))) },
 	"proto":       func(m *sipparse.Msg, v *sipparse.Via) route.Value { return text(m.Bytes(v.Transport)) },
 	"protoid":     func(_ *sipparse.Msg, v *sipparse.Via) route.Value { return route.Int(int64(v.Proto)) },
 	"branch":      func(m *sipparse.Msg, v *sipparse.Via) route.Value { return text(m.Bytes(v.Branch)) },

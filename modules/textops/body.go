@@ -16,8 +16,8 @@ var (
 
 // hasBody: there is a body, and its type is the one given.
 func hasBody(c *route.Ctx, a *route.Args) int {
-	if len(c.Msg.Body()) == 0 {
-		return -1
+	if n, has, e := c.Msg.ContentLength(); e == sipparse.OK && has && n == 0 || !has && len(c.Msg.Body()) == 0 {
+		return -1 // what Content-Length says counts, as in Kamailio
 	}
 	if a.N == 0 {
 		return 1
