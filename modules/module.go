@@ -65,7 +65,12 @@ type Param struct {
 	Type ParamType // of Func
 	// Fixed: a reload does not change it, because it belongs to what Init has made.
 	Fixed bool
-	Doc   string // unit, range, default, whether it changes at run time
+	// Runtime is the name of the variable in the module's group of the run-time configuration (cfg.set), "": it does not change while the server runs. Only Int
+	// and Str can have one; they are written on the process's loop.
+	Runtime string
+	// Changed runs behind that: what was derived of the value is made again. It may be nil.
+	Changed func()
+	Doc     string // unit, range, default, whether it changes at run time
 }
 
 // ParamType says what a Func parameter takes.

@@ -223,6 +223,9 @@ func moduleParamEntry(module string, p *modules.Param) entry {
 		kind = "string or number"
 	}
 	e.rows = [][2]string{{"type", kind}, {"default", def}}
+	if p.Runtime != "" {
+		e.rows = append(e.rows, [2]string{"changes", "while the server runs, as " + module + "." + p.Runtime + " (cfg.set)"})
+	}
 	if p.Fixed {
 		e.rows = append(e.rows, [2]string{"changes", "with a restart only, not with a reload"})
 	}

@@ -20,6 +20,7 @@ func TestDoc(t *testing.T) {
 		{"children", 0, []string{"global parameter children", "number, 0 to 450", "default: 8"}},
 		{"shm", 0, []string{"global parameter shm_mem_size", "aliases: shm shm_mem"}},
 		{"core.debug", 0, []string{"global parameter debug", "cfg.set"}},
+		{"registrar.realm_prefix", 0, []string{"registrar.realm_pref (cfg.set)"}},
 		{"$ru", 0, []string{"variable $ru of module pv", "can be set"}},
 		{"usrloc.hash_size", 0, []string{`modparam("usrloc", "hash_size", 10)`, "restart only"}},
 		{"s.len", 0, []string{"transformation s.len of module pv", "$(var(x){s.len})"}},

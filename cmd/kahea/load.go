@@ -276,7 +276,14 @@ func (c *config) groupVar(g *syntax.GroupVar) {
 	default:
 		for _, l := range c.loaded {
 			if l.Name == g.Group {
-				if err := c.setParam(l, g.Name, g.Value, g.Pos); err != nil {
+				name := g.Name
+				for i := range l.Table.Params {
+					if p := &l.Table.Params[i]; p.Runtime == name {
+						name = p.Name // realm_pref of registrar
+						break
+					}
+				}
+				if err := c.setParam(l, name, g.Value, g.Pos); err != nil {
 					c.diag.Errorf(g.Pos, "module %s: %v", l.Name, err)
 				}
 				return

@@ -67,6 +67,9 @@ func (c *config) loadModule(l *syntax.LoadModule) {
 		c.diag.Errorf(l.Pos, "module %s: %v", name, err)
 	}
 	c.loaded = append(c.loaded, x)
+	if err := c.runtime.addModule(x); err != nil {
+		c.diag.Errorf(l.Pos, "module %s: %v", name, err)
+	}
 	c.places[name] = l.Pos
 }
 

@@ -14,7 +14,7 @@ import (
 )
 
 const (
-	maxRuntimeVars  = 256
+	maxRuntimeVars  = 512
 	maxRuntimeTexts = 64
 	maxRuntimeText  = 1020 // bytes
 	maxRuntimeName  = 124  // bytes of group.name
@@ -26,7 +26,7 @@ type runtimeVars struct {
 	Layout  uint64 // of runtimeVars: who opens it compares
 	Var     [maxRuntimeVars]runtimePlace
 	Val     [maxRuntimeVars]int64
-	Changes uint64 // counts the changes of core parameters: a process that sees another number reads them again
+	Changes uint64 // counts the changes of parameters: a process that sees another number reads them again
 	Mu      shm.Mutex
 	_       uint32
 	Text    [maxRuntimeTexts]runtimeText
@@ -48,11 +48,12 @@ type runtimeText struct {
 	B   [maxRuntimeText]byte
 }
 
-// runtimeVar is one variable: a core parameter that may change, or one that the configuration declares (group.name = value).
+// runtimeVar is one variable: a parameter of the core or of a module that may change, or one that the configuration declares (group.name = value).
 type runtimeVar struct {
 	group, name, doc string
-	min, max         int         // both 0: any
-	from             *core.Param // start value, final once the configuration is loaded; nil: it is declared
+	min, max         int            // both 0: any
+	from             *core.Param    // start value, final once the configuration is loaded
+	mod              *modules.Param // the same of a module; both nil: it is declared
 	isStr            bool
 	num              int    // start value
 	text             string // the same of a declared text
@@ -92,6 +93,25 @@ func newRuntimeConfig(table []core.Param) *runtimeConfig {
 		r.add(runtimeVar{group: t.Runtime, name: name, doc: t.Doc, min: lo, max: hi, from: t})
 	}
 	return r
+}
+
+// addModule adds the parameters of a module that may change.
+func (r *runtimeConfig) addModule(l modules.Loaded) error {
+	for i := range l.Table.Params {
+		p := &l.Table.Params[i]
+		if p.Runtime == "" {
+			continue
+		}
+		if r.find(l.Name, p.Runtime) >= 0 {
+			return fmt.Errorf("variable %s.%s is declared before the module is loaded", l.Name, p.Runtime)
+		}
+		v := runtimeVar{group: l.Name, name: p.Runtime, doc: p.Doc, min: p.Min, max: p.Max, mod: p, isStr: p.Str != nil}
+		if v.isStr {
+			r.texts++
+		}
+		r.add(v)
+	}
+	return nil
 }
 
 // declare adds a variable of the configuration.
@@ -178,20 +198,25 @@ func (v *runtimeVar) start() modules.Value {
 	}
 }
 
-// freeze notes what the loaded configuration says of the core parameters: read changes them.
+// freeze notes what the loaded configuration says of the parameters: read changes them.
 func (r *runtimeConfig) freeze() {
 	if r.frozen {
 		return
 	}
 	r.frozen = true
 	for i := range r.vars {
-		if v := &r.vars[i]; v.from != nil {
+		switch v := &r.vars[i]; {
+		case v.from != nil:
 			v.num = coreValue(v.from).Int
+		case v.mod != nil && v.isStr:
+			v.text = *v.mod.Str
+		case v.mod != nil:
+			v.num = *v.mod.Int
 		}
 	}
 }
 
-// read copies the core parameters that have been changed since the last time into this process's; false: none was. On the goroutine that reads the parameters.
+// read copies the parameters that have been changed since the last time into this process's; false: none was. On the goroutine that reads the parameters.
 func (r *runtimeConfig) read() bool {
 	n := atomic.LoadUint64(&r.root.Changes)
 	if n == r.seen {
@@ -199,11 +224,25 @@ func (r *runtimeConfig) read() bool {
 	}
 	r.seen = n
 	for i := range r.vars {
-		if v := &r.vars[i]; v.from != nil {
-			setCoreValue(v.from, modules.Value{Int: int(atomic.LoadInt64(&r.root.Val[v.at])), IsInt: true})
+		switch v := &r.vars[i]; {
+		case v.from != nil:
+			setCoreValue(v.from, r.value(i))
+		case v.mod != nil:
+			setModuleValue(v.mod, r.value(i))
 		}
 	}
 	return true
+}
+
+func setModuleValue(p *modules.Param, v modules.Value) {
+	if p.Str != nil {
+		*p.Str = v.Str
+	} else {
+		*p.Int = v.Int
+	}
+	if p.Changed != nil {
+		p.Changed()
+	}
 }
 
 // open finds what create has made, perhaps in another binary: variables that this one does not know stay where they are, those that it knew not are added
@@ -417,10 +456,10 @@ func (r *runtimeConfig) store(i int, v modules.Value) {
 	t := &r.vars[i]
 	if t.isStr {
 		r.setText(t, v.Str)
-		return
+	} else {
+		atomic.StoreInt64(&r.root.Val[t.at], int64(v.Int))
 	}
-	atomic.StoreInt64(&r.root.Val[t.at], int64(v.Int))
-	if t.from != nil {
+	if t.from != nil || t.mod != nil {
 		atomic.AddUint64(&r.root.Changes, 1)
 	}
 }

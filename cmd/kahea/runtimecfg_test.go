@@ -92,6 +92,8 @@ func TestGroupVariableErrors(t *testing.T) {
 		{"instance with no number", "g.n = 1\ng[1].n = \"abc\"\n", "g[1].n: variable g.n is a number"},
 		{"instance of a core group", "core[1].max_while_loops = 2\n", "group core has no instances"},
 		{"selection of an unknown group", "request_route { cfg_select(\"g\", 1); exit; }\n", "there is no group \"g\""},
+		{"variable of a module that comes later", "tm.fr_timer = 1\nloadmodule \"tm\"\n", "declared before the module is loaded"},
+		{"instance of a module's group", "loadmodule \"tm\"\ntm[1].fr_timer = 2\n", "group tm has no instances"},
 		{"wrong type", "core.mem_summary = \"x\"\n", "want a number"},
 		{"select of an unknown variable", "loadmodule \"xlog\"\nrequest_route { if (@cfg_get.g.n == 1) exit; }\n", "there is no variable g.n"},
 	} {
@@ -196,4 +198,62 @@ func TestGroupInstances(t *testing.T) {
 	if last == nil {
 		t.Error("more texts than there is room for")
 	}
+}
+
+// TestModuleVariables: parameters of modules follow the run-time configuration; a reset gives what the configuration says.
+func TestModuleVariables(t *testing.T) {
+	c, d := loadText(t, "loadmodule \"sl\"\nloadmodule \"usrloc\"\nloadmodule \"registrar\"\nloadmodule \"tm\"\nmodparam(\"tm\", \"fr_timer\", 20000)\nregistrar.realm_pref = \"old.\"\n")
+	if d.HasErrors() {
+		t.Fatalf("%+v", d)
+	}
+	a, err := shm.Create(4<<20, shm.QM)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer a.Close()
+	at, err := c.runtime.create(a, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := c.runtime.open(a, at, func(*int64) {}); err != nil {
+		t.Fatal(err)
+	}
+	has := func(module, param string, want modules.Value) {
+		t.Helper()
+		c.runtime.read()
+		for _, l := range c.loaded {
+			for i := range l.Table.Params {
+				p := &l.Table.Params[i]
+				if l.Name != module || p.Name != param {
+					continue
+				}
+				if p.Int != nil && *p.Int != want.Int || p.Str != nil && *p.Str != want.Str {
+					t.Errorf("%s.%s is not %+v", module, param, want)
+				}
+				return
+			}
+		}
+		t.Errorf("there is no %s.%s", module, param)
+	}
+	num, str := func(n int) modules.Value { return modules.Value{Int: n, IsInt: true} }, func(s string) modules.Value { return modules.Value{Str: s} }
+	tm, registrar := modules.CfgGroup{Name: "tm"}, modules.CfgGroup{Name: "registrar"}
+	has("tm", "fr_timer", num(20000))
+	has("registrar", "realm_prefix", str("old."))
+	for _, x := range []error{c.runtime.Set(tm, "fr_timer", num(5)), c.runtime.Set(registrar, "realm_pref", str("sip."))} {
+		if x != nil {
+			t.Fatal(x)
+		}
+	}
+	has("tm", "fr_timer", num(5))
+	has("registrar", "realm_prefix", str("sip."))
+	if c.runtime.Set(tm, "fr_timer", num(0)) == nil {
+		t.Error("fr_timer 0 was taken")
+	}
+	for _, x := range []error{c.runtime.Reset(tm), c.runtime.Reset(registrar)} {
+		if x != nil {
+			t.Fatal(x)
+		}
+	}
+	has("tm", "fr_timer", num(20000))
+	has("registrar", "realm_prefix", str("old."))
 }

@@ -58,7 +58,7 @@ func (r *runtimeConfig) checkInstances(d *diag.List) {
 		case i < 0:
 			d.Errorf(g.Pos, "%s[%d].%s: there is no variable %s.%s", g.Group, g.ID, g.Name, g.Group, g.Name)
 			continue
-		case r.vars[i].from != nil:
+		case r.vars[i].from != nil || r.vars[i].mod != nil:
 			d.Errorf(g.Pos, "%s[%d].%s: group %s has no instances: only groups that the configuration declares have", g.Group, g.ID, g.Name, g.Group)
 			continue
 		}

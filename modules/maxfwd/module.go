@@ -21,7 +21,7 @@ type mod struct {
 func (m *mod) Exports() modules.Exports {
 	return modules.Exports{
 		Params: []modules.Param{
-			{Name: "max_limit", Int: &m.maxLimit, Min: 0, Max: 255, Doc: "highest value that is passed on; 70"},
+			{Name: "max_limit", Runtime: "max_limit", Int: &m.maxLimit, Min: 0, Max: 255, Doc: "highest value that is passed on; 70"},
 		},
 		Funcs: []route.Func{
 			{Name: "maxfwd_process", Aliases: []string{"mf_process_maxfwd_header", "process_maxfwd"}, Args: "i", From: route.InRequest, Run: m.process,

@@ -281,10 +281,13 @@ func (m *mod) tRelayCancel(c *route.Ctx, _ *route.Args) int {
 }
 
 func (m *mod) tReply(c *route.Ctx, a *route.Args) int {
-	code, ok1 := a.Int(c, 0)
-	reason, ok2 := a.Str(c, 1)
-	if !ok1 || !ok2 {
-		return -1
+	code, ok := a.Int(c, 0)
+	if !ok {
+		code = int64(m.par.defaultCode)
+	}
+	reason, ok := a.Str(c, 1)
+	if !ok {
+		reason = []byte(m.par.defaultReason)
 	}
 	return m.scriptReply(c, int(code), reason)
 }

@@ -124,42 +124,42 @@ func (m *mod) Exports() modules.Exports {
 	}
 	return modules.Exports{
 		Params: []modules.Param{
-			{Name: "fr_timer", Int: &p.frTimer, Min: 1, Max: 1 << 30, Doc: "ms until a branch without any final reply has failed, 30000"},
-			{Name: "fr_inv_timer", Int: &p.frInvTimer, Min: 1, Max: 1 << 30, Doc: "the same for an INVITE that got a provisional reply, 120000"},
-			{Name: "wt_timer", Int: &p.wtTimer, Min: 1, Max: 1 << 30, Doc: "ms that a finished transaction is kept, 5000"},
-			{Name: "retr_timer1", Int: &p.retr1, Min: 1, Max: 1 << 20, Doc: "ms until the first retransmission, 500"},
-			{Name: "retr_timer2", Int: &p.retr2, Min: 1, Max: 1 << 20, Doc: "longest ms between retransmissions, 4000"},
-			{Name: "max_inv_lifetime", Int: &p.maxInv, Doc: "ms that an INVITE transaction may live before it has a final reply, 180000; 0 = any time"},
-			{Name: "max_noninv_lifetime", Int: &p.maxNonInv, Doc: "the same for others, 32000"},
-			{Name: "auto_inv_100", Int: &p.auto100, Max: 1, Doc: "answer an INVITE with 100 at once, 1"},
-			{Name: "auto_inv_100_reason", Str: &p.auto100Reason, Doc: "its reason"},
-			{Name: "restart_fr_on_each_reply", Int: &p.restartFR, Max: 1, Doc: "each provisional reply restarts fr_inv_timer, 1"},
-			{Name: "default_code", Int: &p.defaultCode, Min: 300, Max: 699, Doc: "code of t_reply without a valid one, 500"},
-			{Name: "default_reason", Str: &p.defaultReason, Doc: "its reason"},
-			{Name: "cancel_b_method", Int: &p.cancelMethod, Max: 2, Doc: "what a CANCEL does to a branch without a reply: 0 ends it with a 487 of our own, 1 repeats the INVITE and cancels at the first provisional reply, 2 cancels at once"},
-			{Name: "disable_6xx_block", Int: &p.no6xx, Max: 1, Doc: "1: a 6xx does not end forking, 0"},
+			{Name: "fr_timer", Runtime: "fr_timer", Int: &p.frTimer, Min: 1, Max: 1 << 30, Doc: "ms until a branch without any final reply has failed, 30000"},
+			{Name: "fr_inv_timer", Runtime: "fr_inv_timer", Int: &p.frInvTimer, Min: 1, Max: 1 << 30, Doc: "the same for an INVITE that got a provisional reply, 120000"},
+			{Name: "wt_timer", Runtime: "wt_timer", Int: &p.wtTimer, Min: 1, Max: 1 << 30, Doc: "ms that a finished transaction is kept, 5000"},
+			{Name: "retr_timer1", Runtime: "retr_timer1", Int: &p.retr1, Min: 1, Max: 1 << 20, Doc: "ms until the first retransmission, 500"},
+			{Name: "retr_timer2", Runtime: "retr_timer2", Int: &p.retr2, Min: 1, Max: 1 << 20, Doc: "longest ms between retransmissions, 4000"},
+			{Name: "max_inv_lifetime", Runtime: "max_inv_lifetime", Int: &p.maxInv, Doc: "ms that an INVITE transaction may live before it has a final reply, 180000; 0 = any time"},
+			{Name: "max_noninv_lifetime", Runtime: "max_noninv_lifetime", Int: &p.maxNonInv, Doc: "the same for others, 32000"},
+			{Name: "auto_inv_100", Runtime: "auto_inv_100", Int: &p.auto100, Max: 1, Doc: "answer an INVITE with 100 at once, 1"},
+			{Name: "auto_inv_100_reason", Runtime: "auto_inv_100_reason", Str: &p.auto100Reason, Changed: m.setAuto100, Doc: "its reason"},
+			{Name: "restart_fr_on_each_reply", Runtime: "restart_fr_on_each_reply", Int: &p.restartFR, Max: 1, Doc: "each provisional reply restarts fr_inv_timer, 1"},
+			{Name: "default_code", Runtime: "default_code", Int: &p.defaultCode, Min: 300, Max: 699, Doc: "code of t_reply without a valid one, 500"},
+			{Name: "default_reason", Runtime: "default_reason", Str: &p.defaultReason, Doc: "its reason"},
+			{Name: "cancel_b_method", Runtime: "cancel_b_method", Int: &p.cancelMethod, Max: 2, Doc: "what a CANCEL does to a branch without a reply: 0 ends it with a 487 of our own, 1 repeats the INVITE and cancels at the first provisional reply, 2 cancels at once"},
+			{Name: "disable_6xx_block", Runtime: "disable_6xx_block", Int: &p.no6xx, Max: 1, Doc: "1: a 6xx does not end forking, 0"},
 			{Name: "failure_reply_mode", Int: &p.failureMode, Max: 3, Doc: "3: replies of earlier legs are forgotten when the failure route adds branches; 0: they count"},
 			{Name: "remap_503_500", Int: &p.remap503, Max: 1, Doc: "1: a 503 goes back as 500"},
 			{Name: "reply_408_code", Int: &p.reply408, Min: 300, Max: 699, Doc: "code of a timeout, 408"},
 			{Name: "reply_408_reason", Str: &p.reply408Reason, Doc: "its reason"},
-			{Name: "relay_100", Int: &p.relay100, Max: 1, Doc: "1: a received 100 is relayed, 0"},
-			{Name: "via1_matching", Int: &p.via1Matching, Max: 1, Doc: "compare sent-by of the top Via when matching requests, 1"},
-			{Name: "ruri_matching", Int: &p.ruriMatching, Max: 1, Doc: "compare the R-URI of an ACK or old-style request, 1"},
-			{Name: "unmatched_cancel", Int: &p.unmatchedCancel, Max: 2, Doc: "a CANCEL without its INVITE: 0 is relayed with a transaction, 1 without, 2 is dropped"},
-			{Name: "aggregate_challenges", Int: &p.aggregate, Max: 1, Doc: "1: a 401 or 407 takes the challenges of the other branches along"},
+			{Name: "relay_100", Runtime: "relay_100", Int: &p.relay100, Max: 1, Doc: "1: a received 100 is relayed, 0"},
+			{Name: "via1_matching", Runtime: "via1_matching", Int: &p.via1Matching, Max: 1, Doc: "compare sent-by of the top Via when matching requests, 1"},
+			{Name: "ruri_matching", Runtime: "ruri_matching", Int: &p.ruriMatching, Max: 1, Doc: "compare the R-URI of an ACK or old-style request, 1"},
+			{Name: "unmatched_cancel", Runtime: "unmatched_cancel", Int: &p.unmatchedCancel, Max: 2, Doc: "a CANCEL without its INVITE: 0 is relayed with a transaction, 1 without, 2 is dropped"},
+			{Name: "aggregate_challenges", Runtime: "aggregate_challenges", Int: &p.aggregate, Max: 1, Doc: "1: a 401 or 407 takes the challenges of the other branches along"},
 			{Name: "contacts_avp", Type: modules.StrParam, Func: m.contactsAVP, Doc: "attribute in which t_load_contacts keeps contacts: name, s:name, i:number"},
 			{Name: "contact_flows_avp", Str: &p.contactFlows, Doc: "changes nothing, as t_next_contact_flow is not there: all flows of an instance are contacts; the start says so"},
-			{Name: "local_ack_mode", Int: &p.localAckMode, Max: 2, Doc: "where the ACK to a 2xx of a local INVITE goes: 0 to the target of the dialog by its route set, 1 where the INVITE went, 2 where the 2xx came from"},
+			{Name: "local_ack_mode", Runtime: "local_ack_mode", Int: &p.localAckMode, Max: 2, Doc: "where the ACK to a 2xx of a local INVITE goes: 0 to the target of the dialog by its route set, 1 where the INVITE went, 2 where the 2xx came from"},
 			{Name: "local_ack_branch_mode", Int: &p.localAckBranchMode, Max: 1, Doc: "Via branch of that ACK: 0 the INVITE's, 1 its own"},
-			{Name: "ac_extra_hdrs", Str: &p.ackHeaders, Doc: "header lines for the ACK to a 2xx of a local INVITE, each with its line end"},
+			{Name: "ac_extra_hdrs", Runtime: "ac_extra_hdrs", Str: &p.ackHeaders, Doc: "header lines for the ACK to a 2xx of a local INVITE, each with its line end"},
 			notYet("reparse_invite", 1), notYet("callid_matching", 0), notYet("reply_matching", 1),
 			notYet("delayed_reply", 1), notYet("failure_exec_mode", 0),
 			notYet("dns_reuse_rcv_socket", 0), notYet("headers_mode", 0), notYet("reply_relay_mode", 1),
 			notYet("blst_503", 0), notYet("reparse_on_dns_failover", 1),
-			{Name: "e2e_cancel_reason", Int: &p.e2eCancelReason, Max: 1, Doc: "1: Reason of a received CANCEL goes into ours"},
-			{Name: "local_cancel_reason", Int: &p.localCancelReason, Max: 1, Doc: "1: a CANCEL because of another branch's final reply says so in a Reason (RFC 3326)"},
-			{Name: "noisy_ctimer", Int: &p.noisyCtimer, Max: 1, Doc: "0: an INVITE of one branch that times out without any reply to it is not answered"},
-			{Name: "pass_provisional_replies", Int: &p.passProvisional, Max: 1, Doc: "1: who sends requests of our own is told of provisional replies too"},
+			{Name: "e2e_cancel_reason", Runtime: "e2e_cancel_reason", Int: &p.e2eCancelReason, Max: 1, Doc: "1: Reason of a received CANCEL goes into ours"},
+			{Name: "local_cancel_reason", Runtime: "local_cancel_reason", Int: &p.localCancelReason, Max: 1, Doc: "1: a CANCEL because of another branch's final reply says so in a Reason (RFC 3326)"},
+			{Name: "noisy_ctimer", Runtime: "noisy_ctimer", Int: &p.noisyCtimer, Max: 1, Doc: "0: an INVITE of one branch that times out without any reply to it is not answered"},
+			{Name: "pass_provisional_replies", Runtime: "pass_provisional_replies", Int: &p.passProvisional, Max: 1, Doc: "1: who sends requests of our own is told of provisional replies too"},
 			{Name: "on_sl_reply", Str: &p.onSLReply, Doc: "onreply_route for replies that belong to no transaction; drop ends them"},
 			notYet("faked_reply_prio", 0), notYet("exec_time_check", 5000), notYet("enable_uac_fr", 0), notYet("rich_redirect", 0), notYet("callid_cseq_matching", 0), notYet("e2e_cancel_hop_by_hop", 1),
 		},
@@ -185,7 +185,7 @@ func (m *mod) Setup(h *modules.Host) error {
 	if m.par.onSLReply != "" {
 		m.onSLReply = h.Env.Route(route.InOnReply, m.par.onSLReply)
 	}
-	m.auto100 = []byte(m.par.auto100Reason)
+	m.setAuto100()
 	m.scratch = make([]byte, 0, 2048)
 	h.Timer(kindCell, route.TimerHandler{Name: "tm: transaction", Run: m.onCellTimer, Drop: func(at shm.Off) { m.dropTimer(at - shm.Off(timerOff)) }})
 	h.Timer(kindBranch, route.TimerHandler{Name: "tm: branch", Run: m.onBranchTimer, Drop: func(at shm.Off) { m.dropTimer(m.branch(at - shm.Off(branchOff)).cell) }})
@@ -198,6 +198,8 @@ func (m *mod) Setup(h *modules.Host) error {
 	h.Unavailable = append(h.Unavailable, m.unavailable)
 	return nil
 }
+
+func (m *mod) setAuto100() { m.auto100 = []byte(m.par.auto100Reason) }
 
 func (m *mod) Init(h *modules.Host) error {
 	r, err := rootIn(h.Arena)

@@ -56,7 +56,7 @@ func (m *mod) Exports() modules.Exports {
 			{Name: "long_format", Int: &m.longFormat, Max: 1, Doc: "1: xlogl and xdbgl print file:line, not the line only; 0"},
 			{Name: "prefix", Str: &m.prefix, Doc: `text before each line, "<script>: "`},
 			{Name: "prefix_mode", Int: &m.prefixMode, Max: 1, Doc: "1: variables in prefix are evaluated; 0"},
-			{Name: "methods_filter", Int: &m.methods, Doc: "sum of the methods ($rmid) for which xlogm is silent; -1: all"},
+			{Name: "methods_filter", Runtime: "methods_filter", Int: &m.methods, Doc: "sum of the methods ($rmid) for which xlogm is silent; -1: all"},
 			{Name: "auto_newline", Int: &m.newline, Max: 1, Doc: "1: a line end is added to a text that has none; 0"},
 			{Name: "log_facility", Func: m.setFacility, Type: modules.StrParam, Doc: `syslog facility of xlog's lines ("LOG_LOCAL0"); the core's`},
 			{Name: "log_colors", Func: m.setColours, Type: modules.StrParam, Doc: `colours of all lines by level, with log_color: "L_ERR=cr;L_WARN=px", foreground and background as in $C`},
