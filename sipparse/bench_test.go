@@ -51,3 +51,14 @@ func BenchmarkParse(b *testing.B) {
 		}
 	})
 }
+
+func BenchmarkParseURI(b *testing.B) {
+	text := []byte("sip:alice.long-user@sip.example.com:5070;transport=tcp;lr")
+	var u URI
+	var g *Grammar
+	for b.Loop() {
+		if g.ParseURI(text, &u) != OK {
+			b.Fatal("not parsed")
+		}
+	}
+}

@@ -21,6 +21,7 @@ type Msg struct {
 	BodyOff     uint32         // behind the empty line; len(Buf) if there is none
 	Lenient     bool           // sip_parser_mode=0: duplicates of single-occurrence fields keep the first
 	HTTPReplies bool           // http_reply_parse=yes: "HTTP/1.1 200 OK" is a reply
+	Grammar     *Grammar       // of all that is parsed of it
 	first, last [NumHdr]uint16 // index in Hdrs + 1, 0 if absent
 	bad         Err            // what stopped the walk over header fields behind the mandatory ones
 	noEOH       bool
@@ -98,6 +99,7 @@ func (m *Msg) has4() bool {
 // scan walks the header fields from offset i on.
 func (m *Msg) scan(buf []byte, i int) Err {
 	n := len(buf)
+	names := m.Grammar.table()
 	hdrs := m.Hdrs
 	var h Hdr
 	for i < n {
@@ -112,7 +114,7 @@ func (m *Msg) scan(buf []byte, i int) Err {
 			break
 		}
 		j := i
-		for j < n && class[buf[j]]&isName != 0 {
+		for j < n && names[buf[j]]&isName != 0 {
 			j++
 		}
 		if j == i || j >= n {
@@ -412,7 +414,7 @@ func (m *Msg) RURI() (*URI, []byte, Err) {
 func (m *Msg) uri(v uint, at Span, u *URI) (*URI, []byte, Err) {
 	text := at.In(m.Buf)
 	if !m.once(v) {
-		m.errs[v] = ParseURI(text, u)
+		m.errs[v] = m.Grammar.ParseURI(text, u)
 	}
 	if e := m.errs[v]; e != OK {
 		return nil, text, e

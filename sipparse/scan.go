@@ -27,7 +27,7 @@ const (
 	hostChars = alpha + digit + "-."
 )
 
-// class is what Kamailio lets pass, recorded byte by byte from it (edit/testdata/bytes.tsv), not what the RFCs would, and what Configure adds.
+// class is what Kamailio lets pass, recorded byte by byte from it (edit/testdata/bytes.tsv), not what the RFCs would. A Grammar has a copy with what its Settings add.
 var class = func() (t [256]uint16) {
 	set := func(s string, bits uint16) {
 		for i := range len(s) {

@@ -41,7 +41,7 @@ type URI struct {
 // ParseURI parses a sip, sips, tel or urn URI; nothing may stand before or behind it. It takes what Kamailio's parser takes and
 // cuts it as that does: a user part may hold ';', '?' and '#', escapes stay as they are, a host that follows no user part is hardly checked.
 // tels is known by name, but Kamailio 5.6.3 refuses every such URI, and so do we (ErrURI, Scheme is set).
-func ParseURI(text []byte, u *URI) Err {
+func (g *Grammar) ParseURI(text []byte, u *URI) Err {
 	*u = URI{}
 	colon := -1
 	for i := 0; i < len(text) && i < 5; i++ {
@@ -69,7 +69,7 @@ func ParseURI(text []byte, u *URI) Err {
 	default:
 		return ErrScheme
 	}
-	if e := u.parse(text, colon+1); e != OK {
+	if e := u.parse(g, text, colon+1); e != OK {
 		return e
 	}
 	switch u.Scheme {
@@ -83,7 +83,7 @@ func ParseURI(text []byte, u *URI) Err {
 }
 
 // parse parses what follows the scheme. Whether text begins with a user part or with the host shows only later.
-func (u *URI) parse(text []byte, i int) Err {
+func (u *URI) parse(g *Grammar, text []byte, i int) Err {
 	if i == len(text) {
 		return ErrURI
 	}
@@ -122,9 +122,9 @@ func (u *URI) parse(text []byte, i int) Err {
 	}
 	switch text[j] {
 	case '@':
-		return u.withUser(text, i, j, j)
+		return u.withUser(g, text, i, j, j)
 	case ':':
-		return u.colon(text, i, j)
+		return u.colon(g, text, i, j)
 	case ';', '?':
 		at := bytes.IndexByte(text[j:], '@')
 		if at < 0 {
@@ -138,7 +138,7 @@ func (u *URI) parse(text []byte, i int) Err {
 		u.Host, u.PortText, u.Port, u.HasPort = Span{}, Span{}, 0, false
 		c := bytes.IndexByte(text[j:at], ':')
 		if c < 0 {
-			return u.withUser(text, i, at, at)
+			return u.withUser(g, text, i, at, at)
 		}
 		c += j
 		for _, b := range text[c+1 : at] {
@@ -146,13 +146,13 @@ func (u *URI) parse(text []byte, i int) Err {
 				return ErrURI
 			}
 		}
-		return u.withUser(text, i, c, at)
+		return u.withUser(g, text, i, c, at)
 	}
 	return ErrURI
 }
 
 // colon goes on at the first ':', which begins a password or a port.
-func (u *URI) colon(text []byte, i, j int) Err {
+func (u *URI) colon(g *Grammar, text []byte, i, j int) Err {
 	k := skipClass(text, j+1, len(text), isDigit)
 	if _, ok := number(text[j+1:k], 65535); !ok && k > j+1 {
 		return ErrPort // also if it turns out to be a password
@@ -162,7 +162,7 @@ func (u *URI) colon(text []byte, i, j int) Err {
 		k++
 	}
 	if k < len(text) && text[k] == '@' {
-		return u.withUser(text, i, j, k)
+		return u.withUser(g, text, i, j, k)
 	}
 	if k > digits {
 		if u.Scheme == SchemeURN && k == len(text) {
@@ -182,7 +182,7 @@ func (u *URI) colon(text []byte, i, j int) Err {
 }
 
 // withUser takes text[i:j] as user, text[j+1:at] as password, and parses the host behind the '@'.
-func (u *URI) withUser(text []byte, i, j, at int) Err {
+func (u *URI) withUser(g *Grammar, text []byte, i, j, at int) Err {
 	u.HasAt = true
 	u.User = span(i, j)
 	if at > j {
@@ -198,7 +198,11 @@ func (u *URI) withUser(text []byte, i, j, at int) Err {
 		if i < len(text) && (text[i] == '-' || text[i] == '.') {
 			return ErrURI
 		}
-		if j = skipClass(text, i, len(text), isHost); j == i {
+		hosts := g.table()
+		for j < len(text) && hosts[text[j]]&isHost != 0 {
+			j++
+		}
+		if j == i {
 			return ErrURI
 		}
 	}

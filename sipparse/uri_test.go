@@ -27,7 +27,7 @@ func TestURI(t *testing.T) {
 			}
 			text := []byte(col[0])
 			var u URI
-			e := ParseURI(text, &u)
+			e := (*Grammar)(nil).ParseURI(text, &u)
 			if refused := want["rp"] == "<null>"; refused != (e != OK) {
 				t.Fatalf("error %v; Kamailio refused it: %v; %+v", e, refused, u)
 			}
@@ -64,7 +64,7 @@ func FuzzURI(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, text []byte) {
 		var u URI
-		if ParseURI(text, &u) != OK {
+		if (*Grammar)(nil).ParseURI(text, &u) != OK {
 			return
 		}
 		for _, s := range []Span{u.SchemeText, u.User, u.Passwd, u.Host, u.PortText, u.Params, u.Headers, u.TelParams, u.Transport,

@@ -99,7 +99,7 @@ func addrText(c *route.Ctx, a netip.Addr) []byte {
 	if b == nil {
 		return nil
 	}
-	return c.Scratch.Keep(sipparse.AppendIP(b, a))
+	return c.Scratch.Keep(c.P.Par.Grammar.AppendIP(b, a))
 }
 
 func family(a netip.Addr) int64 {

@@ -68,7 +68,7 @@ func (k *Compiler) forward(x *syntax.Call) route.Stmt {
 		if none {
 			t, err = c.NextHop()
 		} else if host == nil || portOfURI {
-			t, err = route.URITarget(c.RURI())
+			t, err = c.P.URITarget(c.RURI())
 		}
 		if err != nil {
 			c.SetError(route.Status(err))

@@ -15,9 +15,9 @@ import (
 func addrText(c *route.Ctx, a netip.Addr, brackets bool) []byte {
 	b := c.Scratch.Tail(64)
 	if brackets {
-		return c.Scratch.Keep(sipparse.AppendIPRef(b, a))
+		return c.Scratch.Keep(c.P.Par.Grammar.AppendIPRef(b, a))
 	}
-	return c.Scratch.Keep(sipparse.AppendIP(b, a))
+	return c.Scratch.Keep(c.P.Par.Grammar.AppendIP(b, a))
 }
 
 // addrSelect is src, dst and received: where the message came from or arrived; received knows the protocol too.
@@ -38,7 +38,7 @@ func addrSelect(local, proto bool) resolver {
 		part, rest := rest[0], rest[1:]
 		both := func(c *route.Ctx, b []byte) ([]byte, bool) {
 			a := end(c)
-			b = sipparse.AppendIPRef(b, a.Addr())
+			b = c.P.Par.Grammar.AppendIPRef(b, a.Addr())
 			return c.Scratch.Keep(strconv.AppendUint(append(b, ':'), uint64(a.Port()), 10)), true
 		}
 		switch k := part.key(); {

@@ -87,7 +87,7 @@ func uriPart(text element, f func(c *route.Ctx, u *sipparse.URI, b []byte) []byt
 	u := new(sipparse.URI) // of the program, for the time of one call: nothing is allocated per message
 	return func(c *route.Ctx) ([]byte, bool) {
 		b, ok := text(c)
-		if !ok || sipparse.ParseURI(b, u) != sipparse.OK {
+		if !ok || c.P.Par.Grammar.ParseURI(b, u) != sipparse.OK {
 			return nil, false
 		}
 		return f(c, u, b), true

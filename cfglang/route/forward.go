@@ -50,9 +50,9 @@ type Target struct {
 }
 
 // URITarget reads where a SIP URI points: host, port, transport parameter, sips means TLS. A maddr parameter is not followed, as in Kamailio.
-func URITarget(text []byte) (t Target, err error) {
+func (p *Proc) URITarget(text []byte) (t Target, err error) {
 	var u sipparse.URI
-	if sipparse.ParseURI(text, &u) != sipparse.OK {
+	if p.Par.Grammar.ParseURI(text, &u) != sipparse.OK {
 		return t, ErrBadURI
 	}
 	t.Host, t.Port, t.Proto = u.Host.In(text), u.Port, u.Proto
@@ -74,9 +74,9 @@ func URITarget(text []byte) (t Target, err error) {
 // NextHop is the target of the request: $du if it is set, else the R-URI.
 func (c *Ctx) NextHop() (Target, error) {
 	if c.DstURI != nil {
-		return URITarget(c.DstURI)
+		return c.P.URITarget(c.DstURI)
 	}
-	return URITarget(c.RURI())
+	return c.P.URITarget(c.RURI())
 }
 
 // Resolve turns a target into a destination: literal addresses at once, names through the host, which may suspend the script.
@@ -165,7 +165,7 @@ func (c *Ctx) Via(d *Dest, branch []byte) edit.ViaOpts {
 
 // Received is what goes into the sender's Via.
 func (c *Ctx) Received() edit.Received {
-	return edit.Received{Src: c.Recv.Src, ForceRPort: c.ForceRPort || c.P.Par.ForceRPort, Named: c.viaNamed}
+	return edit.Received{Src: c.Recv.Src, ForceRPort: c.ForceRPort || c.P.Par.ForceRPort, Named: c.viaNamed, Grammar: c.P.Par.Grammar}
 }
 
 // CLenOf is the Content-Length rule of a protocol.

@@ -72,7 +72,8 @@ type Params struct {
 	UserAgentHeader []byte
 	SIPWarning      bool
 	ParserLenient   bool
-	HTTPReplies     bool // http_reply_parse
+	Grammar         *sipparse.Grammar // nil: the plain one
+	HTTPReplies     bool              // http_reply_parse
 	ForceRPort      bool
 	LocalRPort      bool
 	CheckVia        bool
@@ -123,14 +124,16 @@ func (p *Proc) Count(k shm.Counter) { p.Counts.Add(k, 1) }
 
 // Get takes a Ctx from the pool, emptied.
 func (p *Proc) Get() *Ctx {
+	var c *Ctx
 	if n := len(p.free); n > 0 {
-		c := p.free[n-1]
+		c = p.free[n-1]
 		p.free = p.free[:n-1]
-		return c
+	} else {
+		c = &Ctx{P: p}
+		c.Scratch.Mem = p.Mem
+		c.reset()
 	}
-	c := &Ctx{P: p}
-	c.Scratch.Mem = p.Mem
-	c.reset()
+	c.Msg.Lenient, c.Msg.HTTPReplies, c.Msg.Grammar = p.Par.ParserLenient, p.Par.HTTPReplies, p.Par.Grammar
 	return c
 }
 

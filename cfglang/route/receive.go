@@ -24,7 +24,6 @@ func (p *Proc) Receive(buf []byte, r Recv, keep func() (release func())) (closeC
 	c := p.Get()
 	c.Recv, c.wire, c.key = r, true, key
 	c.ID = p.NextID()
-	c.Msg.Lenient, c.Msg.HTTPReplies = p.Par.ParserLenient, p.Par.HTTPReplies
 	if own {
 		// The script may be in the middle of something that points into the message when it suspends itself, so the message can not be moved then. A datagram's buffer can
 		// be kept, but there are few; a stream's can not. So the copy is made before, as soon as one script waits.
@@ -240,7 +239,6 @@ func (p *Proc) RunEvent(r *Route, done func(flow Flow)) {
 	p.RunFaked(func(c *Ctx) {
 		c.Faked = true
 		c.ID = p.NextID()
-		c.Msg.Lenient, c.Msg.HTTPReplies = p.Par.ParserLenient, p.Par.HTTPReplies
 		c.Msg.Parse(c.Scratch.CopyString(faked)) // it can be parsed; without memory it is no message, and tests of it fail
 		c.Recv = Recv{Src: netip.AddrPortFrom(netip.AddrFrom4([4]byte{127, 0, 0, 1}), 5060), Proto: sipparse.UDP, Time: p.Host.Now()}
 	}, func(c *Ctx) {

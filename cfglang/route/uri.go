@@ -2,7 +2,6 @@ package route
 
 import (
 	"errors"
-	"strconv"
 
 	"kahea/sipparse"
 )
@@ -26,7 +25,7 @@ func (c *Ctx) ParsedRURI() (u *sipparse.URI, text []byte, ok bool) {
 	if c.uriState == 0 {
 		c.uriText = c.RURI()
 		c.uriState = 1
-		if sipparse.ParseURI(c.uriText, &c.uri) != sipparse.OK {
+		if c.P.Par.Grammar.ParseURI(c.uriText, &c.uri) != sipparse.OK {
 			c.uriState = 2
 		}
 	}
@@ -247,24 +246,6 @@ func equalFold(b []byte, lower string) bool {
 		}
 	}
 	return true
-}
-
-// AppendSockURI appends sip:ip:port[;transport=x] of an address ($su, $Ru and their kin); udp is not named unless always.
-func AppendSockURI(dst []byte, r *Recv, always bool) []byte {
-	dst = append(dst, "sip:"...)
-	dst = AppendHost(dst, r)
-	dst = append(dst, ':')
-	dst = strconv.AppendUint(dst, uint64(r.Src.Port()), 10)
-	if always || r.Proto != sipparse.UDP {
-		dst = append(dst, ";transport="...)
-		dst = append(dst, r.Proto.String()...)
-	}
-	return dst
-}
-
-// AppendHost appends the source address, IPv6 in brackets.
-func AppendHost(dst []byte, r *Recv) []byte {
-	return sipparse.AppendIPRef(dst, r.Src.Addr())
 }
 
 // UseRURI makes b the R-URI without copying it and without marking it fresh (nil: as received): tm walks the branches with it.

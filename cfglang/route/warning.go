@@ -28,7 +28,7 @@ func (c *Ctx) warning() []byte {
 	b = append(b, ` "Noisy feedback tells:  pid=`...)
 	b = strconv.AppendInt(b, int64(os.Getpid()), 10)
 	b = append(b, " req_src_ip="...)
-	b = sipparse.AppendIP(b, c.Recv.Src.Addr())
+	b = c.P.Par.Grammar.AppendIP(b, c.Recv.Src.Addr())
 	b = append(b, " req_src_port="...)
 	b = strconv.AppendUint(b, uint64(c.Recv.Src.Port()), 10)
 	b = append(b, " in_uri="...)

@@ -34,7 +34,7 @@ func runMain(o *options) (code int, err error) {
 	}
 	d.Write(os.Stderr, colourTerminal())
 	if !procmgr.IsDetached() { // the process that was called has printed them
-		printSockets(s.Endpoints, s.Aliases)
+		printSockets(s.Endpoints, s.Aliases, s.proc.Par.Grammar)
 	}
 	if o.Check {
 		fmt.Fprintln(os.Stderr, "config file ok, exiting...")

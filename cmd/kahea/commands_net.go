@@ -41,8 +41,8 @@ func (s *server) rpcSockets(r *modules.Request) error {
 		if e.Name != "" {
 			n.AddStr("name", e.Name)
 		}
-		n.AddStr("address", e.text())
-		n.AddStr("ipaddress", e.ip())
+		n.AddStr("address", e.text(s.proc.Par.Grammar))
+		n.AddStr("ipaddress", e.ip(s.proc.Par.Grammar))
 		n.AddStr("port", strconv.Itoa(int(e.Addr.Port())))
 		if e.AdvHost != "" {
 			proto := e.Proto

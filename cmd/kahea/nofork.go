@@ -19,7 +19,7 @@ func (s *server) onlyFirstUDP() error {
 			e.Workers = 1
 			s.Endpoints = s.Endpoints[:0:0]
 			s.Endpoints = append(s.Endpoints, e)
-			n := makeNet(s.Endpoints, nil)
+			n := makeNet(s.Endpoints, nil, s.proc.Par.Grammar)
 			s.proc.Net.Sockets, s.proc.Net.Known = n.Sockets, n.Known
 			return nil
 		}

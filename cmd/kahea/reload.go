@@ -217,7 +217,7 @@ func (v *live) load() (n *server, notes []string, err error) {
 		return nil, nil, fmt.Errorf("%w: %w", errRefused, err)
 	}
 	// the engine's picture of the sockets was made from the unmerged list
-	net := makeNet(n.Endpoints, n.Aliases)
+	net := makeNet(n.Endpoints, n.Aliases, n.proc.Par.Grammar)
 	n.proc.Net.Sockets, n.proc.Net.Known = net.Sockets, net.Known
 	return n, notes, nil
 }

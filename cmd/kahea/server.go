@@ -93,7 +93,7 @@ func newServer(s sealed, c *config, slot int) (*server, error) {
 		}
 	}
 	lg := log.New(log.Options{JSON: structured, Stderr: c.par.LogStderr || s.Options.Check, Colour: c.par.LogColor, Ident: ident, Facility: syslog.Priority(fac), Slot: slot}, log.Level(c.par.Debug))
-	p := &route.Proc{Slot: slot, Net: makeNet(s.Endpoints, s.Aliases), Log: lg, Started: s.Started}
+	p := &route.Proc{Slot: slot, Net: makeNet(s.Endpoints, s.Aliases, c.par.Grammar()), Log: lg, Started: s.Started}
 	v.proc = p
 	par := c.par
 	p.Par = route.Params{
@@ -103,12 +103,12 @@ func newServer(s sealed, c *config, slot int) (*server, error) {
 		MaxBranches: par.MaxBranches, AdvPort: uint16(par.AdvPort), OnSendReply: par.OnSendReply,
 		ServerID: par.ServerID, LogPrefixMode: par.LogPrefixMode, Phone2Tel: par.Phone2Tel, ReceivedRoute: par.ReceivedMode == 1, RevDNS: par.RevDNS,
 	}
+	p.Par.Grammar = par.Grammar()
 	p.Par.AcceptAliases = par.TCPAcceptAliases
 	p.Net.MHomed = par.MHomed
 	if par.IUID != "" {
 		p.Par.IUID = []byte(par.IUID)
 	}
-	sipparse.Configure(sipparse.Grammar{HostChars: par.HostChars, NameChars: par.NameChars, IPv6Style: par.IPv6HexStyle[0]})
 	v.follow()
 	p.Runner.Max, p.Par.Refusal = par.SuspendMax, par.Refusal()
 	if par.AdvAddress != "" {

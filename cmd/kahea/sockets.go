@@ -36,14 +36,14 @@ type endpoint struct {
 }
 
 // text is what an operator reads: 127.0.0.1, localhost.
-func (e *endpoint) text() string {
+func (e *endpoint) text(g *sipparse.Grammar) string {
 	if e.DNSName != "" {
 		return e.DNSName
 	}
-	return e.ip()
+	return e.ip(g)
 }
 
-func (e *endpoint) ip() string { return string(sipparse.AppendIP(nil, e.Addr.Addr())) }
+func (e *endpoint) ip(g *sipparse.Grammar) string { return string(g.AppendIP(nil, e.Addr.Addr())) }
 
 // aliasSpec is a further name of the server.
 type aliasSpec struct {
@@ -308,12 +308,12 @@ func reverseNames(l []endpoint) (out []aliasSpec) {
 }
 
 // makeNet builds what the engine knows of the sockets.
-func makeNet(l []endpoint, aliases []aliasSpec) *route.Net {
+func makeNet(l []endpoint, aliases []aliasSpec, g *sipparse.Grammar) *route.Net {
 	n := &route.Net{}
 	for i := range l {
 		e := &l[i]
 		a := e.Addr.Addr().WithZone("")
-		host := sipparse.AppendIPRef(nil, a)
+		host := g.AppendIPRef(nil, a)
 		s := &route.Socket{Index: i, Proto: e.Proto, Addr: netip.AddrPortFrom(a, e.Addr.Port()), Host: host, AdvPort: e.AdvPort, AdvProto: e.AdvProto,
 			Loop: a.IsLoopback(), Mcast: a.IsMulticast(), Virtual: e.Virtual, Text: fmt.Appendf(nil, "%s:%s:%d", e.Proto, host, e.Addr.Port())}
 		if e.AdvHost != "" {
@@ -337,12 +337,12 @@ func makeNet(l []endpoint, aliases []aliasSpec) *route.Net {
 }
 
 // printSockets prints the lists that Kamailio prints on standard output.
-func printSockets(l []endpoint, aliases []aliasSpec) {
+func printSockets(l []endpoint, aliases []aliasSpec, g *sipparse.Grammar) {
 	w := os.Stdout
 	fmt.Fprintln(w, "Listening on ")
 	for i := range l {
 		e := &l[i]
-		fmt.Fprintf(w, "             %s: %s [%s]:%d", e.Proto, e.text(), e.ip(), e.Addr.Port())
+		fmt.Fprintf(w, "             %s: %s [%s]:%d", e.Proto, e.text(g), e.ip(g), e.Addr.Port())
 		if e.Addr.Addr().IsMulticast() {
 			fmt.Fprint(w, " mcast")
 		}

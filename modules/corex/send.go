@@ -73,7 +73,7 @@ func sendData(name string) func(c *route.Ctx, a *route.Args) int {
 		if !ok1 || !ok2 || len(data) == 0 {
 			return -1
 		}
-		t, err := route.URITarget(uri)
+		t, err := c.P.URITarget(uri)
 		if err != nil {
 			c.Logf(log.Err, "corex", "%s: %q: %v", name, uri, err)
 			return -1

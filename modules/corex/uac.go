@@ -16,7 +16,7 @@ func forwardUAC(withURI bool) func(c *route.Ctx, a *route.Args) int {
 			if !ok {
 				return -1
 			}
-			t, err = route.URITarget(b)
+			t, err = c.P.URITarget(b)
 		} else {
 			t, err = c.NextHop()
 		}

@@ -159,7 +159,7 @@ func isMyself(withPort bool) func(c *route.Ctx, a *route.Args) int {
 		if !hasScheme(b) {
 			return truth(c.P.Net.IsMyself(b, 0, sipparse.ProtoNone))
 		}
-		if sipparse.ParseURI(b, &u) != sipparse.OK {
+		if c.P.Par.Grammar.ParseURI(b, &u) != sipparse.OK {
 			return -1
 		}
 		port := u.Port

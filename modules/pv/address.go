@@ -73,7 +73,7 @@ func addressVars() []route.Var {
 		return func(c *route.Ctx, v *sipparse.Values) route.Value {
 			var u sipparse.URI
 			b := c.Msg.Bytes(v.URI)
-			if sipparse.ParseURI(b, &u) != sipparse.OK {
+			if c.P.Par.Grammar.ParseURI(b, &u) != sipparse.OK {
 				return route.Null
 			}
 			return f(&u, b)

@@ -15,7 +15,7 @@ func ofText(src func(c *route.Ctx) []byte, f func(u *sipparse.URI, b []byte) rou
 	return func(c *route.Ctx) route.Value {
 		b := src(c)
 		var u sipparse.URI
-		if len(b) == 0 || sipparse.ParseURI(b, &u) != sipparse.OK {
+		if len(b) == 0 || c.P.Par.Grammar.ParseURI(b, &u) != sipparse.OK {
 			return route.Null
 		}
 		return f(&u, b)

@@ -11,19 +11,19 @@ import (
 func isV6(a netip.Addr) bool { return a.Is6() && !a.Is4In6() }
 
 // appendIP appends an address, IPv6 in brackets when they are asked for.
-func appendIP(b []byte, a netip.Addr, brackets bool) []byte {
+func appendIP(c *route.Ctx, b []byte, a netip.Addr, brackets bool) []byte {
 	if brackets {
-		return sipparse.AppendIPRef(b, a)
+		return c.P.Par.Grammar.AppendIPRef(b, a)
 	}
-	return sipparse.AppendIP(b, a)
+	return c.P.Par.Grammar.AppendIP(b, a)
 }
 
-func appendURI(b []byte, host []byte, a netip.Addr, port uint16, p sipparse.Proto, always bool) []byte {
+func appendURI(c *route.Ctx, b []byte, host []byte, a netip.Addr, port uint16, p sipparse.Proto, always bool) []byte {
 	b = append(b, "sip:"...)
 	if host != nil {
 		b = append(b, host...)
 	} else {
-		b = appendIP(b, a, true)
+		b = appendIP(c, b, a, true)
 	}
 	b = append(b, ':')
 	b = strconv.AppendUint(b, uint64(port), 10)
@@ -46,7 +46,7 @@ func made(f func(c *route.Ctx, b []byte) []byte) route.Getter {
 }
 
 func networkVars() []route.Var {
-	si := made(func(c *route.Ctx, b []byte) []byte { return appendIP(b, c.Recv.Src.Addr(), false) })
+	si := made(func(c *route.Ctx, b []byte) []byte { return appendIP(c, b, c.Recv.Src.Addr(), false) })
 	proto := func(c *route.Ctx) route.Value {
 		return route.StrInt(protoText[c.Recv.Proto], int64(c.Recv.Proto))
 	}
@@ -64,24 +64,24 @@ func networkVars() []route.Var {
 			if adv {
 				host, port, _ = s.ViaHost()
 			}
-			return route.Str(c.Scratch.Keep(appendURI(c.Scratch.Tail(160), host, s.Addr.Addr(), port, s.Proto, always)))
+			return route.Str(c.Scratch.Keep(appendURI(c, c.Scratch.Tail(160), host, s.Addr.Addr(), port, s.Proto, always)))
 		})
 	}
 	return []route.Var{
 		get("si", "source address", si),
 		get("src_ip", "as $si", si),
-		get("siz", "source address, IPv6 in brackets", made(func(c *route.Ctx, b []byte) []byte { return appendIP(b, c.Recv.Src.Addr(), true) })),
+		get("siz", "source address, IPv6 in brackets", made(func(c *route.Ctx, b []byte) []byte { return appendIP(c, b, c.Recv.Src.Addr(), true) })),
 		get("sp", "source port", func(c *route.Ctx) route.Value { return route.Int(int64(c.Recv.Src.Port())) }),
 		get("su", "source as a URI", made(func(c *route.Ctx, b []byte) []byte {
-			return appendURI(b, nil, c.Recv.Src.Addr(), c.Recv.Src.Port(), c.Recv.Proto, false)
+			return appendURI(c, b, nil, c.Recv.Src.Addr(), c.Recv.Src.Port(), c.Recv.Proto, false)
 		})),
 		get("sut", "source as a URI with transport", made(func(c *route.Ctx, b []byte) []byte {
-			return appendURI(b, nil, c.Recv.Src.Addr(), c.Recv.Src.Port(), c.Recv.Proto, true)
+			return appendURI(c, b, nil, c.Recv.Src.Addr(), c.Recv.Src.Port(), c.Recv.Proto, true)
 		})),
 		get("sas", "source as proto:ip:port", made(func(c *route.Ctx, b []byte) []byte {
 			b = append(b, c.Recv.Proto.String()...)
 			b = append(b, ':')
-			b = appendIP(b, c.Recv.Src.Addr(), true)
+			b = appendIP(c, b, c.Recv.Src.Addr(), true)
 			b = append(b, ':')
 			return strconv.AppendUint(b, uint64(c.Recv.Src.Port()), 10)
 		})),
@@ -89,7 +89,7 @@ func networkVars() []route.Var {
 			if c.Recv.Sock == nil {
 				return nil
 			}
-			return appendIP(b, c.Recv.Sock.Addr.Addr(), false)
+			return appendIP(c, b, c.Recv.Sock.Addr.Addr(), false)
 		})),
 		get("Rp", "local port", sock(func(_ *route.Ctx, s *route.Socket) route.Value { return route.Int(int64(s.Addr.Port())) })),
 		get("Rn", "name of the local socket", sock(func(_ *route.Ctx, s *route.Socket) route.Value { return text(s.Name) })),
@@ -100,7 +100,7 @@ func networkVars() []route.Var {
 			if s.AdvHost != nil {
 				return route.Str(s.AdvHost)
 			}
-			return route.Str(c.Scratch.Keep(appendIP(c.Scratch.Tail(64), s.Addr.Addr(), false)))
+			return route.Str(c.Scratch.Keep(appendIP(c, c.Scratch.Tail(64), s.Addr.Addr(), false)))
 		})),
 		get("RAp", "advertised port", sock(func(_ *route.Ctx, s *route.Socket) route.Value {
 			_, p, _ := s.ViaHost()
@@ -163,7 +163,7 @@ func sendVars(from bool) map[string]route.Getter {
 	}
 	return map[string]route.Getter{
 		"ip": on(func(c *route.Ctx, a netip.AddrPort) route.Value {
-			return route.Str(c.Scratch.Keep(appendIP(c.Scratch.Tail(64), a.Addr(), false)))
+			return route.Str(c.Scratch.Keep(appendIP(c, c.Scratch.Tail(64), a.Addr(), false)))
 		}),
 		"port":   on(func(c *route.Ctx, a netip.AddrPort) route.Value { return route.Int(int64(a.Port())) }),
 		"af":     on(func(_ *route.Ctx, a netip.AddrPort) route.Value { return familyID(a.Addr()) }),

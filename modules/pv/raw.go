@@ -17,7 +17,7 @@ func rawVar(name, doc string) route.Var {
 		}
 	}
 	ip := func(c *route.Ctx, a netip.AddrPort) route.Value {
-		return route.Str(c.Scratch.Keep(appendIP(c.Scratch.Tail(64), a.Addr(), false)))
+		return route.Str(c.Scratch.Keep(appendIP(c, c.Scratch.Tail(64), a.Addr(), false)))
 	}
 	v := choice(name, doc, map[string]route.Getter{
 		"buf":     on(func(c *route.Ctx) route.Value { return route.Str(c.Raw()) }),

@@ -13,7 +13,7 @@ import (
 func onURI(f func(c *route.Ctx, u *sipparse.URI, b []byte) route.Value) binder {
 	return onText(func(c *route.Ctx, b []byte) route.Value {
 		var u sipparse.URI
-		if sipparse.ParseURI(b, &u) != sipparse.OK {
+		if c.P.Par.Grammar.ParseURI(b, &u) != sipparse.OK {
 			return failed
 		}
 		return f(c, &u, b)
@@ -99,7 +99,7 @@ func bindURIParam(a *route.TransArgs) (step, error) {
 		}
 		b, name := v.Text(c), p.Eval(c)
 		var u sipparse.URI
-		if sipparse.ParseURI(b, &u) != sipparse.OK {
+		if c.P.Par.Grammar.ParseURI(b, &u) != sipparse.OK {
 			return failed
 		}
 		if u.Params.Empty() {
@@ -125,7 +125,7 @@ func bindURIRmParam(a *route.TransArgs) (step, error) {
 		}
 		b, name := v.Text(c), p.Eval(c)
 		var u sipparse.URI
-		if sipparse.ParseURI(b, &u) != sipparse.OK {
+		if c.P.Par.Grammar.ParseURI(b, &u) != sipparse.OK {
 			return failed
 		}
 		if u.Params.Empty() {
@@ -154,7 +154,7 @@ func aliasTrans() map[string]binder {
 			switch {
 			case len(b) == 0:
 				return failed
-			case sipparse.ParseURI(b, &u) != sipparse.OK:
+			case c.P.Par.Grammar.ParseURI(b, &u) != sipparse.OK:
 				return route.Str(empty)
 			}
 			p, port := u.Proto, uint64(5060)
@@ -244,13 +244,13 @@ func nameaddrTrans() map[string]binder {
 
 func tobodyTrans() map[string]binder {
 	span := func(f func(n *sipparse.NameAddr) sipparse.Span) binder {
-		return onAddr(parseAddr, func(_ *route.Ctx, n *sipparse.NameAddr, b []byte) route.Value { return route.Str(f(n).In(b)) })
+		return onAddr(parseAddr, func(c *route.Ctx, n *sipparse.NameAddr, b []byte) route.Value { return route.Str(f(n).In(b)) })
 	}
 	ofURI := func(f func(u *sipparse.URI) sipparse.Span) binder {
-		return onAddr(parseAddr, func(_ *route.Ctx, n *sipparse.NameAddr, b []byte) route.Value {
+		return onAddr(parseAddr, func(c *route.Ctx, n *sipparse.NameAddr, b []byte) route.Value {
 			var u sipparse.URI
 			b = n.URI.In(b)
-			if sipparse.ParseURI(b, &u) != sipparse.OK {
+			if c.P.Par.Grammar.ParseURI(b, &u) != sipparse.OK {
 				return failed
 			}
 			return route.Str(f(&u).In(b))

@@ -11,7 +11,7 @@ import (
 // It is false for what is no URI and for an escape that is none or stands for no printable ASCII.
 func (m *mod) aor(c *route.Ctx, uri []byte) ([]byte, bool) {
 	var u sipparse.URI
-	if sipparse.ParseURI(uri, &u) != sipparse.OK {
+	if c.P.Par.Grammar.ParseURI(uri, &u) != sipparse.OK {
 		return nil, false
 	}
 	b := c.Scratch.Tail(len(uri) + 2)

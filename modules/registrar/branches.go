@@ -23,7 +23,7 @@ func (m *mod) compileLookupBranches(_ route.Env, a *route.Args) (func(*route.Ctx
 		for i := range given {
 			b := &c.Branches[i]
 			var u sipparse.URI
-			if b.DstURI != nil || b.Path != nil || sipparse.ParseURI(b.URI, &u) != sipparse.OK || !c.P.MyselfURI(&u, b.URI) {
+			if b.DstURI != nil || b.Path != nil || c.P.Par.Grammar.ParseURI(b.URI, &u) != sipparse.OK || !c.P.MyselfURI(&u, b.URI) {
 				continue
 			}
 			if m.lookupBranch(c, d, i) {
@@ -116,7 +116,7 @@ func (m *mod) compileFromUser(_ route.Env, a *route.Args) (func(*route.Ctx) int,
 }
 
 func isFrom(c *route.Ctx, uri []byte, mode int64) bool {
-	t, err := route.URITarget(uri)
+	t, err := c.P.URITarget(uri)
 	if err != nil {
 		return false
 	}

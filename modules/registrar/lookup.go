@@ -42,7 +42,7 @@ func (m *mod) lookup(c *route.Ctx, d *usrloc.Domain, uri []byte, dset bool) int 
 	var gr []byte
 	if bytes.Contains(uri, []byte(";gr")) {
 		var u sipparse.URI
-		if sipparse.ParseURI(uri, &u) == sipparse.OK && u.HasGR {
+		if c.P.Par.Grammar.ParseURI(uri, &u) == sipparse.OK && u.HasGR {
 			gr = u.GR.In(uri)
 		}
 	}
@@ -118,7 +118,7 @@ func (m *mod) dst(c *route.Ctx, x *usrloc.Contact) (path, dst []byte) {
 	uri, rest := firstPath(path)
 	if uri != nil && m.pathCheckLocal != 0 {
 		var u sipparse.URI
-		if sipparse.ParseURI(uri, &u) == sipparse.OK && c.P.Net.IsMyself(u.Host.In(uri), 0, sipparse.ProtoNone) {
+		if c.P.Par.Grammar.ParseURI(uri, &u) == sipparse.OK && c.P.Net.IsMyself(u.Host.In(uri), 0, sipparse.ProtoNone) {
 			if path = rest; len(path) == 0 {
 				return nil, x.Received
 			}

@@ -45,7 +45,7 @@ func edgeSupports(c *route.Ctx) bool {
 	}
 	b := c.Msg.Bytes(v.URI)
 	var u sipparse.URI
-	if sipparse.ParseURI(b, &u) != sipparse.OK {
+	if c.P.Par.Grammar.ParseURI(b, &u) != sipparse.OK {
 		return false
 	}
 	_, ok := sipparse.Param(u.Params.In(b), "ob")

@@ -522,7 +522,7 @@ func (m *mod) pathParses(c *route.Ctx) bool {
 			return true
 		}
 		var u sipparse.URI
-		if sipparse.ParseURI(c.Msg.Bytes(v.URI), &u) != sipparse.OK || first && !looseRouter(&u, c.Msg.Bytes(v.URI)) {
+		if c.P.Par.Grammar.ParseURI(c.Msg.Bytes(v.URI), &u) != sipparse.OK || first && !looseRouter(&u, c.Msg.Bytes(v.URI)) {
 			return false // the first hop has to be a loose router
 		}
 		first = false
@@ -545,7 +545,7 @@ func (m *mod) pathReceived(path []byte) []byte {
 	}
 	uri, _ := firstPath(path)
 	var u sipparse.URI
-	if uri == nil || sipparse.ParseURI(uri, &u) != sipparse.OK {
+	if uri == nil || m.h.Proc.Par.Grammar.ParseURI(uri, &u) != sipparse.OK {
 		return nil
 	}
 	v, _ := sipparse.Param(u.Params.In(uri), "received")
@@ -611,7 +611,7 @@ func (m *mod) contactLines(c *route.Ctx, l *usrloc.Locked, aorURI []byte, now in
 		}
 		if len(x.Instance) > 0 {
 			if m.gruu != 0 && supports(c, "gruu") {
-				b = appendGRUU(b, aorURI, &x)
+				b = appendGRUU(c.P.Par.Grammar, b, aorURI, &x)
 			}
 			b = append(b, `;+sip.instance="`...)
 			b = append(b, x.Instance...)
@@ -629,9 +629,9 @@ func (m *mod) contactLines(c *route.Ctx, l *usrloc.Locked, aorURI []byte, now in
 }
 
 // appendGRUU appends the public and the temporary GRUU (RFC 5627) of a contact.
-func appendGRUU(b, aorURI []byte, x *usrloc.Contact) []byte {
+func appendGRUU(g *sipparse.Grammar, b, aorURI []byte, x *usrloc.Contact) []byte {
 	var u sipparse.URI
-	if sipparse.ParseURI(aorURI, &u) != sipparse.OK {
+	if g.ParseURI(aorURI, &u) != sipparse.OK {
 		return b
 	}
 	id := bytes.TrimSuffix(bytes.TrimPrefix(x.Instance, []byte("<")), []byte(">"))

@@ -119,7 +119,7 @@ func (m *mod) loose(c *route.Ctx, mode int) (rc int, followed bool) {
 func (m *mod) afterLoose(c *route.Ctx, w *entries, first bool) (int, bool) {
 	var u sipparse.URI
 	text := c.Msg.Bytes(w.cur.uri)
-	if sipparse.ParseURI(text, &u) != sipparse.OK {
+	if c.P.Par.Grammar.ParseURI(text, &u) != sipparse.OK {
 		c.Logf(log.Err, "rr", "bad uri in Route: %q", text)
 		return routeErr, false
 	}
@@ -157,7 +157,7 @@ func (m *mod) afterLoose(c *route.Ctx, w *entries, first bool) (int, bool) {
 		}
 		double := m.enableDoubleRR != 0 && u.HasR2
 		text = c.Msg.Bytes(w.cur.uri)
-		if sipparse.ParseURI(text, &u) != sipparse.OK {
+		if c.P.Par.Grammar.ParseURI(text, &u) != sipparse.OK {
 			return routeErr, false
 		}
 		if double {
@@ -166,7 +166,7 @@ func (m *mod) afterLoose(c *route.Ctx, w *entries, first bool) (int, bool) {
 				return end()
 			}
 			text = c.Msg.Bytes(w.cur.uri)
-			if sipparse.ParseURI(text, &u) != sipparse.OK {
+			if c.P.Par.Grammar.ParseURI(text, &u) != sipparse.OK {
 				return routeErr, false
 			}
 		}
@@ -205,7 +205,7 @@ func (m *mod) toStrict(c *route.Ctx, w *entries, text []byte) (int, bool) {
 func (m *mod) afterStrict(c *route.Ctx, w *entries) (int, bool) {
 	text := c.Msg.Bytes(w.cur.uri)
 	var u sipparse.URI
-	if sipparse.ParseURI(text, &u) != sipparse.OK {
+	if c.P.Par.Grammar.ParseURI(text, &u) != sipparse.OK {
 		return routeErr, false
 	}
 	ru, rb, _ := c.ParsedRURI()
@@ -225,7 +225,7 @@ func (m *mod) afterStrict(c *route.Ctx, w *entries) (int, bool) {
 			start, field = w.cur.at, w.cur.hdr
 		}
 		text = c.Msg.Bytes(w.cur.uri)
-		if sipparse.ParseURI(text, &u) != sipparse.OK {
+		if c.P.Par.Grammar.ParseURI(text, &u) != sipparse.OK {
 			return routeErr, false
 		}
 	}
@@ -281,7 +281,7 @@ func note(c *route.Ctx, uri sipparse.Span, u *sipparse.URI) {
 func noteURI(c *route.Ctx, _ []byte) {
 	var u sipparse.URI
 	at := c.Msg.Line.URI
-	if sipparse.ParseURI(c.Msg.Bytes(at), &u) == sipparse.OK {
+	if c.P.Par.Grammar.ParseURI(c.Msg.Bytes(at), &u) == sipparse.OK {
 		note(c, at, &u)
 	}
 }

@@ -30,7 +30,7 @@ func (m *mod) Upstream(c *route.Ctx) bool { return direction(c) == upstream }
 func direction(c *route.Ctx) int {
 	b := firstRoute(c)
 	var u sipparse.URI
-	if len(b) == 0 || sipparse.ParseURI(b, &u) != sipparse.OK {
+	if len(b) == 0 || c.P.Par.Grammar.ParseURI(b, &u) != sipparse.OK {
 		return downstream
 	}
 	ftag, ok := sipparse.Param(u.Params.In(b), "ftag")

@@ -291,7 +291,7 @@ func parseURIs(c *route.Ctx, uris uint32) failure {
 				break
 			}
 			var u sipparse.URI
-			if !v.Star && sipparse.ParseURI(msg.Bytes(v.URI), &u) != sipparse.OK {
+			if !v.Star && c.P.Par.Grammar.ParseURI(msg.Bytes(v.URI), &u) != sipparse.OK {
 				return badContactURI
 			}
 		}

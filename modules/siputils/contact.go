@@ -61,7 +61,7 @@ func (m *mod) encodeContact(c *route.Ctx, a *route.Args) int {
 	sep := m.contactSep[0]
 	return eachContact(c, func(dst, b []byte) ([]byte, bool, int) {
 		var u sipparse.URI
-		if sipparse.ParseURI(b, &u) != sipparse.OK {
+		if c.P.Par.Grammar.ParseURI(b, &u) != sipparse.OK {
 			return nil, false, -1
 		}
 		dst = append(append(append(dst, "sip:"...), prefix...), sep)
@@ -168,9 +168,9 @@ func encodeParam(alias bool) func(c *route.Ctx, a *route.Args) int {
 }
 
 // uriParamOf finds a parameter in the text of a URI: from the ';' before it to its end.
-func uriParamOf(b, name []byte) (val []byte, from, to int, ok bool) {
+func uriParamOf(g *sipparse.Grammar, b, name []byte) (val []byte, from, to int, ok bool) {
 	var u sipparse.URI
-	if sipparse.ParseURI(b, &u) != sipparse.OK {
+	if g.ParseURI(b, &u) != sipparse.OK {
 		return nil, 0, 0, false
 	}
 	at := int(u.Params.Off) - 1
@@ -196,7 +196,7 @@ func decodeParam(c *route.Ctx, a *route.Args) int {
 		return -1
 	}
 	return eachContact(c, func(dst, b []byte) ([]byte, bool, int) {
-		val, _, _, ok := uriParamOf(b, name)
+		val, _, _, ok := uriParamOf(c.P.Par.Grammar, b, name)
 		if !ok {
 			return nil, false, 1
 		}
@@ -214,7 +214,7 @@ func decodeParamRURI(c *route.Ctx, a *route.Args) int {
 		return -1
 	}
 	b := c.RURI()
-	val, _, _, ok := uriParamOf(b, name)
+	val, _, _, ok := uriParamOf(c.P.Par.Grammar, b, name)
 	if !ok {
 		return 1
 	}
@@ -231,7 +231,7 @@ func removeParam(c *route.Ctx, a *route.Args) int {
 		return -1
 	}
 	return eachContact(c, func(dst, b []byte) ([]byte, bool, int) {
-		_, from, to, ok := uriParamOf(b, name)
+		_, from, to, ok := uriParamOf(c.P.Par.Grammar, b, name)
 		if !ok {
 			return nil, false, 1
 		}
@@ -243,7 +243,7 @@ func hasParam(c *route.Ctx, a *route.Args) bool {
 	name, ok := a.Str(c, 0)
 	found := false
 	eachContact(c, func(_, b []byte) ([]byte, bool, int) {
-		_, _, _, has := uriParamOf(b, name)
+		_, _, _, has := uriParamOf(c.P.Par.Grammar, b, name)
 		found = found || has
 		return nil, false, 1
 	})

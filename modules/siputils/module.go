@@ -98,7 +98,7 @@ func (m *mod) Exports() modules.Exports {
 			test("is_uri", "s", "the text is a SIP or tel URI", func(c *route.Ctx, a *route.Args) bool {
 				b, ok := a.Str(c, 0)
 				var u sipparse.URI
-				return ok && len(b) > 0 && sipparse.ParseURI(b, &u) == sipparse.OK
+				return ok && len(b) > 0 && c.P.Par.Grammar.ParseURI(b, &u) == sipparse.OK
 			}),
 			test("is_e164", "s", "+ and digits", func(c *route.Ctx, a *route.Args) bool {
 				b, ok := a.Str(c, 0)
@@ -107,7 +107,7 @@ func (m *mod) Exports() modules.Exports {
 			test("is_uri_user_e164", "s", "the user of the URI is + and digits", func(c *route.Ctx, a *route.Args) bool {
 				b, ok := a.Str(c, 0)
 				var u sipparse.URI
-				return ok && sipparse.ParseURI(b, &u) == sipparse.OK && u.Scheme != sipparse.SchemeTEL && m.isE164(u.User.In(b))
+				return ok && c.P.Par.Grammar.ParseURI(b, &u) == sipparse.OK && u.Scheme != sipparse.SchemeTEL && m.isE164(u.User.In(b))
 			}),
 			{Name: "cmp_uri", Args: "ss", From: route.AnyRoute, Doc: "two URIs are equal; -2: one of them is no URI", Run: func(c *route.Ctx, a *route.Args) int { return cmpArgs(c, a, sameURI) }},
 			{Name: "cmp_aor", Args: "ss", From: route.AnyRoute, Doc: "user, host and port of two URIs are equal; -2: one of them is no URI", Run: func(c *route.Ctx, a *route.Args) int { return cmpArgs(c, a, sameAOR) }},
@@ -180,7 +180,7 @@ func firstHop(c *route.Ctx, notLooped bool) bool {
 	}
 	var u sipparse.URI
 	b := c.Msg.Bytes(v.URI)
-	if sipparse.ParseURI(b, &u) != sipparse.OK || !c.P.MyselfURI(&u, b) {
+	if c.P.Par.Grammar.ParseURI(b, &u) != sipparse.OK || !c.P.MyselfURI(&u, b) {
 		return false
 	}
 	ip, ok := route.ParseAddr(u.Host.In(b))

@@ -40,7 +40,7 @@ func (m *mod) rpidUserE164(c *route.Ctx, _ *route.Args, b []byte) int {
 		return -1
 	}
 	b = n.URI.In(b)
-	if sipparse.ParseURI(b, &u) != sipparse.OK {
+	if c.P.Par.Grammar.ParseURI(b, &u) != sipparse.OK {
 		c.Logf(log.Err, "siputils", "is_rpid_user_e164: %q is no URI", b)
 		return -1
 	}

@@ -181,7 +181,7 @@ func cmpArgs(c *route.Ctx, a *route.Args, same func(u, v *sipparse.URI, b, d []b
 	b, ok1 := a.Str(c, 0)
 	d, ok2 := a.Str(c, 1)
 	var u, v sipparse.URI
-	if !ok1 || !ok2 || sipparse.ParseURI(b, &u) != sipparse.OK || sipparse.ParseURI(d, &v) != sipparse.OK {
+	if !ok1 || !ok2 || c.P.Par.Grammar.ParseURI(b, &u) != sipparse.OK || c.P.Par.Grammar.ParseURI(d, &v) != sipparse.OK {
 		return -2
 	}
 	return truth(same(&u, &v, b, d))
@@ -265,7 +265,7 @@ func setURI(c *route.Ctx, a *route.Args, build func(dst []byte, u *sipparse.URI,
 	}
 	b := v.Text(c)
 	var u sipparse.URI
-	if sipparse.ParseURI(b, &u) != sipparse.OK {
+	if c.P.Par.Grammar.ParseURI(b, &u) != sipparse.OK {
 		return -1
 	}
 	d := build(c.Scratch.Tail(len(b)+len(val)+8), &u, b, val)
@@ -282,7 +282,7 @@ func isGRUU(c *route.Ctx, a *route.Args) int {
 		}
 	}
 	var u sipparse.URI
-	if sipparse.ParseURI(b, &u) != sipparse.OK || !u.HasGR {
+	if c.P.Par.Grammar.ParseURI(b, &u) != sipparse.OK || !u.HasGR {
 		return -1
 	}
 	if u.GR.Empty() {

@@ -236,6 +236,7 @@ func (m *mod) WithRequest(c *route.Ctx, f func(msg *sipparse.Msg)) bool {
 		return false
 	}
 	var msg sipparse.Msg
+	msg.Grammar = m.h.Proc.Par.Grammar
 	if msg.Parse(m.request(c.Trans, t)) != sipparse.OK {
 		return false
 	}
@@ -254,6 +255,7 @@ func (m *mod) WithInvite(c *route.Ctx, f func(msg *sipparse.Msg)) bool {
 	t := m.cell(o)
 	defer m.unref(o, t)
 	var msg sipparse.Msg
+	msg.Grammar = m.h.Proc.Par.Grammar
 	if msg.Parse(m.request(o, t)) != sipparse.OK {
 		return false
 	}

@@ -33,6 +33,7 @@ func (m *mod) branchFailed(c *route.Ctx, o shm.Off, t *cell, b *branch) {
 			}
 		}()
 		var reply sipparse.Msg
+		reply.Grammar = m.h.Proc.Par.Grammar
 		c.ReplyCode, c.TransBranch = int(b.status), int(b.index)
 		if b.flags&brFaked == 0 && b.reply != 0 && reply.Parse(m.a.Bytes(b.reply)[:b.replyLen]) == sipparse.OK {
 			c.Reply = &reply

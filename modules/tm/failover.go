@@ -42,9 +42,9 @@ func (m *mod) mayFailOver(p *route.Proc, t *cell, bo shm.Off, b *branch, code ui
 // targetOf is where the branch was to go before that was looked up.
 func (m *mod) targetOf(bo shm.Off, b *branch) (route.Target, error) {
 	if _, _, _, dst, _ := m.texts(b); len(dst) > 0 {
-		return route.URITarget(dst)
+		return m.h.Proc.URITarget(dst)
 	}
-	return route.URITarget(b.uri.in(m.buffer(bo, b)))
+	return m.h.Proc.URITarget(b.uri.in(m.buffer(bo, b)))
 }
 
 // failOver looks for the next address and sends there; when there is none the branch has ended. c holds the reply, or the request for one of our own. mu is held, and let go.
@@ -131,6 +131,7 @@ func (m *mod) tried(t *cell, bo shm.Off, b *branch) (l []route.Place) {
 // copyBranch makes a branch of b's request that goes to d, with a Via of its own, and hangs it on the transaction, unsent.
 func (m *mod) copyBranch(c *route.Ctx, o shm.Off, t *cell, bo shm.Off, b *branch, d *route.Dest) (shm.Off, *branch) {
 	var msg sipparse.Msg
+	msg.Grammar = m.h.Proc.Par.Grammar
 	sent := m.buffer(bo, b)
 	if msg.Parse(sent) != sipparse.OK {
 		return 0, nil

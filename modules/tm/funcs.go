@@ -527,7 +527,7 @@ func (m *mod) tReplicate(c *route.Ctx, a *route.Args) int {
 			t.Port = uint16(port)
 		} else {
 			var err error
-			if t, err = route.URITarget(text); err != nil {
+			if t, err = m.h.Proc.URITarget(text); err != nil {
 				c.Failed(err)
 				return -1
 			}

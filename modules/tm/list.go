@@ -27,6 +27,7 @@ func (m *mod) list(r *modules.Request) error {
 			return string(bytes.TrimRight(msg.Buf[x.Off:x.End], "\r\n"))
 		}
 		var msg sipparse.Msg
+		msg.Grammar = m.h.Proc.Par.Grammar
 		if msg.Parse(req) != sipparse.OK {
 			return nil
 		}

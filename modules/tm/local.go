@@ -103,7 +103,7 @@ func (m *mod) sendRequest(r *modules.UACRequest, late func(q *modules.UACRequest
 	if q.NextHop == nil {
 		q.NextHop = q.URI
 	}
-	if _, err = route.URITarget(q.NextHop); err != nil {
+	if _, err = m.h.Proc.URITarget(q.NextHop); err != nil {
 		return id, fmt.Errorf("next hop %q: %w", q.NextHop, err)
 	}
 	if q.CSeq == 0 {
@@ -147,7 +147,7 @@ func isToken(b []byte) bool {
 
 // sendLocal resolves, builds, runs the event route, and sends. It may wait for a name.
 func (m *mod) sendLocal(c *route.Ctx, q *modules.UACRequest, id modules.TransactionID) error {
-	target, err := route.URITarget(q.NextHop)
+	target, err := m.h.Proc.URITarget(q.NextHop)
 	if err != nil {
 		return err
 	}

@@ -17,6 +17,7 @@ var errNotAnswered = errors.New("no local INVITE of that Call-ID and CSeq has a 
 // local_ack_mode says, where the INVITE went or where the 2xx came from. headers are further lines. It may wait for a name; no lock is held.
 func (m *mod) ack2xx(c *route.Ctx, o shm.Off, t *cell, msg *sipparse.Msg, headers, body []byte) (b []byte, err error) {
 	var sent sipparse.Msg
+	sent.Grammar = m.h.Proc.Par.Grammar
 	if sent.Parse(m.request(o, t)) != sipparse.OK {
 		return nil, route.ErrBuild
 	}
@@ -56,7 +57,7 @@ func (m *mod) ack2xx(c *route.Ctx, o shm.Off, t *cell, msg *sipparse.Msg, header
 	case 2:
 		d = route.Dest{Proto: c.Recv.Proto, Addr: c.Recv.Src, Sock: c.Recv.Sock, Conn: c.Recv.Conn}
 	default:
-		target, err := route.URITarget(hop)
+		target, err := m.h.Proc.URITarget(hop)
 		if err != nil {
 			return nil, err
 		}
@@ -162,7 +163,7 @@ func routeSet(s *route.Scratch, msg *sipparse.Msg) (l []hop) {
 		}
 		h := hop{text: s.Copy(msg.Bytes(v.Whole)), uri: s.Copy(msg.Bytes(v.URI))}
 		var u sipparse.URI
-		h.loose = sipparse.ParseURI(h.uri, &u) == sipparse.OK && u.LR
+		h.loose = msg.Grammar.ParseURI(h.uri, &u) == sipparse.OK && u.LR
 		l = append([]hop{h}, l...)
 	}
 }
@@ -180,6 +181,7 @@ func (m *mod) AckLocal(c *route.Ctx, callID, cseq, headers, body []byte) error {
 		return errNotAnswered
 	}
 	var reply sipparse.Msg
+	reply.Grammar = m.h.Proc.Par.Grammar
 	kept := c.Scratch.Copy(m.a.Bytes(b.reply)[:b.replyLen])
 	if kept == nil || reply.Parse(kept) != sipparse.OK {
 		return route.ErrBuild

@@ -82,6 +82,7 @@ func (m *mod) tell(o shm.Off, t *cell, code int, msg *sipparse.Msg) {
 		return
 	}
 	var sent sipparse.Msg
+	sent.Grammar = m.h.Proc.Par.Grammar
 	if sent.Parse(m.request(o, t)) != sipparse.OK {
 		return
 	}
@@ -100,6 +101,8 @@ func (m *mod) Transaction(id modules.TransactionID, f func(r *modules.UACReply))
 		return false
 	}
 	var sent, reply sipparse.Msg
+	sent.Grammar = m.h.Proc.Par.Grammar
+	reply.Grammar = m.h.Proc.Par.Grammar
 	r := modules.UACReply{ID: id, Status: int(t.status)}
 	_, b := m.branchAt(t, int(max(t.n, 1))-1)
 	if b == nil || sent.Parse(m.request(o, t)) != sipparse.OK {

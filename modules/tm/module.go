@@ -174,6 +174,7 @@ var errNotYet = errors.New("not there yet: only the default value is supported")
 
 func (m *mod) Setup(h *modules.Host) error {
 	m.h = h
+	m.parsed.Grammar, m.upstream.Grammar, m.lost.Grammar = h.Proc.Par.Grammar, h.Proc.Par.Grammar, h.Proc.Par.Grammar
 	if m.par.contactFlows != "" && h.Main {
 		h.Logf(log.Warn, "tm", "parameter contact_flows_avp changes nothing: t_next_contact_flow is not there")
 	}

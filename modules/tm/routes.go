@@ -102,6 +102,7 @@ func (m *mod) failure(p *route.Proc, o shm.Off, t *cell) {
 	m.withRequest(p, o, t, route.InFailure, func(c *route.Ctx) {
 		_, b := m.branchAt(t, int(t.picked))
 		var reply sipparse.Msg
+		reply.Grammar = m.h.Proc.Par.Grammar
 		c.ReplyCode, c.TransBranch = int(b.status), int(t.picked)
 		if b.flags&brFaked == 0 && b.reply != 0 && reply.Parse(m.a.Bytes(b.reply)[:b.replyLen]) == sipparse.OK {
 			c.Reply = &reply

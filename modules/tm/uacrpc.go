@@ -26,11 +26,11 @@ func (x *uacText) request(m *mod) (*modules.UACRequest, error) {
 	if !isToken(x.method) {
 		return nil, modules.NewFault(400, "Invalid method %q", x.method)
 	}
-	if _, err := route.URITarget(x.uri); err != nil {
+	if _, err := m.h.Proc.URITarget(x.uri); err != nil {
 		return nil, modules.NewFault(400, "Invalid request uri %q", x.uri)
 	}
 	if given(x.hop) {
-		if _, err := route.URITarget(x.hop); err != nil {
+		if _, err := m.h.Proc.URITarget(x.hop); err != nil {
 			return nil, modules.NewFault(400, "Invalid next-hop uri %q", x.hop)
 		}
 		q.NextHop = x.hop
@@ -48,6 +48,7 @@ func (x *uacText) request(m *mod) (*modules.UACRequest, error) {
 		}
 	}
 	var msg sipparse.Msg
+	msg.Grammar = m.h.Proc.Par.Grammar
 	lines := bytes.TrimRight(x.headers, "\r\n")
 	text := append(append([]byte("OPTIONS sip:x SIP/2.0\r\nVia: SIP/2.0/UDP x\r\n"), lines...), "\r\n\r\n"...)
 	if msg.Parse(text) != sipparse.OK || msg.Complete() != sipparse.OK {

@@ -168,7 +168,7 @@ func (m *mod) ping(d *Domain, p ping) {
 		} else if len(p.c.Received) > 0 {
 			to = p.c.Received
 		}
-		t, err := route.URITarget(to)
+		t, err := m.h.Proc.URITarget(to)
 		if err == nil {
 			var dst route.Dest
 			if dst, err = c.Resolve(t, c.P.Net.At(p.c.Sock)); err == nil {

@@ -10,13 +10,14 @@ import (
 // Received describes what goes into the sender's Via when a request is forwarded, or into the reply's top Via.
 type Received struct {
 	Src        netip.AddrPort
-	ForceRPort bool // force_rport()
-	Named      bool // the host of the Via is a name of Src (rev_dns)
+	ForceRPort bool              // force_rport()
+	Grammar    *sipparse.Grammar // how addresses are written; nil: plain
+	Named      bool              // the host of the Via is a name of Src (rev_dns)
 }
 
 func (r *Received) appendReceived(dst []byte) []byte {
 	dst = append(dst, ";received="...)
-	return sipparse.AppendIP(dst, r.Src.Addr()) // IPv6 has no brackets there
+	return r.Grammar.AppendIP(dst, r.Src.Addr()) // IPv6 has no brackets there
 }
 
 func (r *Received) appendRPort(dst []byte) []byte {
@@ -29,7 +30,7 @@ func (r *Received) wants(m *sipparse.Msg, v *sipparse.Via) (received, rport bool
 	if !r.Src.IsValid() {
 		return false, false
 	}
-	received = v.HasRPort || !v.RecvAt.Empty() || !r.Named && !sameHost(m.Bytes(v.Host), r.Src.Addr())
+	received = v.HasRPort || !v.RecvAt.Empty() || !r.Named && !r.sameHost(m.Bytes(v.Host))
 	return received, r.ForceRPort || v.HasRPort
 }
 
@@ -52,11 +53,11 @@ func rawEnd(m *sipparse.Msg, h *sipparse.Hdr) uint32 {
 	return end
 }
 
-// sameHost compares the text of a host with an address as Kamailio prints it; another spelling of the same address is not equal.
-func sameHost(host []byte, a netip.Addr) bool {
+// sameHost compares the text of a host with the sender's address as Kamailio prints it; another spelling of the same address is not equal.
+func (r *Received) sameHost(host []byte) bool {
 	if len(host) > 2 && host[0] == '[' {
 		host = host[1 : len(host)-1]
 	}
 	var room [64]byte
-	return string(host) == string(sipparse.AppendIP(room[:0], a))
+	return string(host) == string(r.Grammar.AppendIP(room[:0], r.Src.Addr()))
 }

@@ -73,7 +73,7 @@ func Load(t testing.TB, cfg string) (*Server, error) {
 	p := &route.Proc{Slot: 0, Net: l.net, Started: start, Log: log.New(log.Options{Stderr: true, Out: &s.out}, log.Level(par.Debug))}
 	p.Par = route.Params{
 		ServerSignature: par.ServerSignature, ServerHeader: []byte(par.ServerHeader), UserAgentHeader: []byte(par.UserAgentHeader),
-		SIPWarning: par.SIPWarning, DNSFailover: par.DNSFailover, Block: route.BlockParams{Use: par.BlockUse, Expire: uint64(par.BlockExpire) * 16, Bytes: par.BlockMem << 10}, ParserLenient: par.ParserMode == 0, ForceRPort: par.ForceRPort, LocalRPort: par.LocalRPort,
+		SIPWarning: par.SIPWarning, DNSFailover: par.DNSFailover, Block: route.BlockParams{Use: par.BlockUse, Expire: uint64(par.BlockExpire) * 16, Bytes: par.BlockMem << 10}, ParserLenient: par.ParserMode == 0, Grammar: par.Grammar(), ForceRPort: par.ForceRPort, LocalRPort: par.LocalRPort,
 		CheckVia: par.CheckVia, ReplyToVia: par.ReplyToVia, MaxWhileLoops: par.MaxWhileLoops, MaxRecursive: par.MaxRecursive,
 		MaxBranches: par.MaxBranches, AdvHost: []byte(par.AdvAddress), AdvPort: uint16(par.AdvPort), ParserLog: log.Level(par.ParserLog),
 		OnSendReply: par.OnSendReply, ServerID: par.ServerID, Phone2Tel: par.Phone2Tel, ReceivedRoute: par.ReceivedMode == 1, LatencyCfgLog: 99,

@@ -2,48 +2,54 @@ package sipparse
 
 import "net/netip"
 
-// Grammar is what an operator may change of how this process reads and writes SIP.
-type Grammar struct {
+// Settings is what an operator may change of how SIP is read and written.
+type Settings struct {
 	HostChars string // uri_host_extra_chars: taken in the host of a URI besides letters, digits, '-' and '.'
 	NameChars string // hdr_name_extra_chars: taken in the name of a header field besides letters, digits and "-._+~"
 	IPv6Style byte   // ipv6_hex_style: 'a' eight groups in lower case, 'A' in upper case; anything else compressed (RFC 5952)
 }
 
-// grammar is set once (Configure), before the process parses anything: it belongs to the tables, not to a message, and every parser reads it.
-var grammar Grammar
+// Grammar is how SIP is read and written under some Settings. It is made once and does not change; any number of goroutines use it. nil is the grammar
+// without Settings.
+type Grammar struct {
+	class     [256]uint16
+	ipv6Style byte
+}
 
-// Configure sets the grammar of the process. It is called before the first message is parsed, and changes nothing afterwards: an operator's change of these
-// parameters takes effect with the next start.
-func Configure(g Grammar) {
-	if g == grammar {
-		return
+// NewGrammar makes the grammar of s; nil when s says nothing.
+func NewGrammar(s Settings) *Grammar {
+	if s == (Settings{}) {
+		return nil
 	}
-	set := func(s string, bit uint16, on bool) {
-		for i := range len(s) {
-			if on {
-				class[s[i]] |= bit
-			} else {
-				class[s[i]] &^= bit
-			}
-		}
+	g := &Grammar{class: class, ipv6Style: s.IPv6Style}
+	for _, c := range []byte(s.HostChars) {
+		g.class[c] |= isHost
 	}
-	set(grammar.HostChars, isHost, false)
-	set(grammar.NameChars, isName, false)
-	set(hostChars, isHost, true)
-	set(nameChars, isName, true)
-	set(g.HostChars, isHost, true)
-	set(g.NameChars, isName, true)
-	grammar = g
+	for _, c := range []byte(s.NameChars) {
+		g.class[c] |= isName
+	}
+	return g
+}
+
+// table is the classes of bytes.
+func (g *Grammar) table() *[256]uint16 {
+	if g == nil {
+		return &class
+	}
+	return &g.class
 }
 
 // AppendIP appends an address without zone and brackets, IPv6 as ipv6_hex_style has it. An IPv4 address in IPv6's clothes is written as IPv4.
-func AppendIP(dst []byte, a netip.Addr) []byte {
+func (g *Grammar) AppendIP(dst []byte, a netip.Addr) []byte {
 	a = a.Unmap()
 	if a.Is4() {
 		return a.AppendTo(dst)
 	}
+	if g == nil {
+		return a.WithZone("").AppendTo(dst)
+	}
 	digits := ""
-	switch grammar.IPv6Style {
+	switch g.ipv6Style {
 	case 'a':
 		digits = "0123456789abcdef"
 	case 'A':
@@ -69,9 +75,9 @@ func AppendIP(dst []byte, a netip.Addr) []byte {
 }
 
 // AppendIPRef is AppendIP with brackets around an IPv6 address.
-func AppendIPRef(dst []byte, a netip.Addr) []byte {
+func (g *Grammar) AppendIPRef(dst []byte, a netip.Addr) []byte {
 	if a = a.Unmap(); a.Is4() {
 		return a.AppendTo(dst)
 	}
-	return append(AppendIP(append(dst, '['), a), ']')
+	return append(g.AppendIP(append(dst, '['), a), ']')
 }
