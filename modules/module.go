@@ -27,7 +27,7 @@ type Initer interface {
 	Init(h *Host) error
 }
 
-// WorkerIniter is child_init: it runs in every child, and in main with its ranks (core.md 11.1).
+// WorkerIniter is child_init: it runs in every child, and in main with its ranks.
 type WorkerIniter interface {
 	InitWorker(h *Host, rank int) error
 }

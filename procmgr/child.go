@@ -100,7 +100,7 @@ func Inherit() (*Child, error) {
 	return c, nil
 }
 
-// Signals installs a child's signal rules (core.md 11.3): at INT and TERM terminate is called once (nil: exit with 0), at USR1 status; HUP, USR2 and PIPE
+// Signals installs a child's signal rules: at INT and TERM terminate is called once (nil: exit with 0), at USR1 status; HUP, USR2 and PIPE
 // are ignored. Both functions run on a goroutine of their own. The returned function undoes it (tests).
 func (c *Child) Signals(terminate, status func()) (stop func()) {
 	ch := make(chan os.Signal, 8)

@@ -10,7 +10,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// DaemonOptions are core.md 11.5.
+// DaemonOptions are the ids, directories, limits and files of a daemon.
 type DaemonOptions struct {
 	Foreground, NoFork                                      bool // -DD, -D
 	Chroot, Workdir, PidFile, PgidFile, User, Group, RunDir string
@@ -23,7 +23,7 @@ type DaemonOptions struct {
 // daemonMarker is the environment variable that says "you are detached"; its value is the descriptor of the status pipe.
 const daemonMarker = "KAHEA_DAEMON"
 
-// failedStart is the exit code of the caller when the server ended without a word (core.md 11.4).
+// failedStart is the exit code of the caller when the server ended without a word.
 const failedStart = 255
 
 // Detach is the fork of daemon mode. A Go process cannot fork, so the caller's process executes itself again in a session of its own, waits until that
@@ -75,7 +75,7 @@ type Daemon struct {
 	files  []string
 }
 
-// Enter does core.md 11.5 in its order: chroot, working directory, run directory, limits, pid file, pgid file. With -D it does nothing but the limits. User and
+// Enter does it in Kamailio's order: chroot, working directory, run directory, limits, pid file, pgid file. With -D it does nothing but the limits. User and
 // group are looked up inside the jail. After an error Close has been called.
 func Enter(o DaemonOptions) (_ *Daemon, err error) {
 	d := &Daemon{o: o, status: -1}

@@ -27,6 +27,6 @@
 //
 // A dead child is reaped, the locks that it held in shared memory are released, Died is called, and a successor is started: at once after
 // the first death, then 100 ms after the dead one's own start, 200 ms, ... up to MaxBackoff; ten seconds of life reset this. More than MaxRestarts in a minute, or Options.Restart
-// false, means Kamailio's rule instead (core.md 11.3): the whole server stops, with exit code 1 if the last child died of a signal and 0 otherwise.
+// false, means Kamailio's rule instead: the whole server stops, with exit code 1 if the last child died of a signal and 0 otherwise.
 // A child whose heartbeat stands still for Options.Heartbeat seconds is killed and then treated likewise.
 package procmgr

@@ -51,7 +51,7 @@ type Options struct {
 	Silent, SilentErr bool
 }
 
-// Manager is main's half: it starts, watches and ends the children, and handles signals (core.md 11.3).
+// Manager is main's half: it starts, watches and ends the children, and handles signals.
 type Manager struct {
 	o        Options
 	conf     int // sealed memfd

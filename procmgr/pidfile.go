@@ -16,7 +16,7 @@ var (
 	ErrNoPid   = errors.New("no process number in it")
 )
 
-// checkPid applies the rules of core.md 11.5 to a file that may be there: a living process (if alive counts) or unreadable content is an error.
+// checkPid applies Kamailio's rules to a file that may be there: a living process (if alive counts) or unreadable content is an error.
 func checkPid(path string, alive bool) error {
 	b, err := os.ReadFile(path)
 	if errors.Is(err, os.ErrNotExist) {

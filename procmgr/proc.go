@@ -1,6 +1,6 @@
 package procmgr
 
-// Ranks of Kamailio (core.md 11.1).
+// Ranks of Kamailio.
 const (
 	RankMain          = 0
 	RankTimer         = -1

@@ -15,7 +15,7 @@ const (
 	window       = time.Minute      // of MaxRestarts
 )
 
-// Run waits for signals and children, restarts what died, and returns the exit code of core.md 11.4 when all are gone.
+// Run waits for signals and children, restarts what died, and returns Kamailio's exit code when all are gone.
 func (m *Manager) Run() int {
 	var beat <-chan time.Time
 	if m.o.Heartbeat > 0 {

@@ -10,7 +10,7 @@ import (
 
 // serve goes on without gnet until something is ready that gnet must handle. Everything that gnet watches shows on its epoll descriptor, so nothing is missed.
 //
-// While there is traffic the wait is raw (design.md 3, Waiting): the thread keeps its P, because giving it away and taking it back costs more than a
+// While there is traffic the wait is raw: the thread keeps its P, because giving it away and taking it back costs more than a
 // whole message. A UDP worker has one P only, and lets other goroutines run by itself: with a second one every yield would wake a thread that takes the loop over.
 // After IdleAfter without traffic, and while somebody awaits a goroutine, the same wait goes through Go's poller (rest.go). Resting here and not in
 // gnet's own wait makes a tick one wake-up of one thread; a goroutine that rings the doorbell of a loop in gnet costs ten times that.

@@ -49,7 +49,7 @@ const (
 )
 
 // Parse reads the first line and locates every header field (types, folds, end), and parses every Via and the Content-Length.
-// Behaviour of Kamailio per reference core.md 9.1: leading CR LF NUL TAB SP skipped, ... It does not parse From etc.
+// Behaviour of Kamailio: leading CR LF NUL TAB SP skipped, ... It does not parse From etc.
 // An error behind Via, From, To, Call-ID and CSeq does not fail Parse, as Kamailio reads on only when it is asked to: see Complete.
 // A message without Via passes unless it is SIP; buf is borrowed until the next Parse.
 func (m *Msg) Parse(buf []byte) Err {

@@ -5,7 +5,7 @@ import (
 	"math"
 )
 
-// Framer finds message ends in a byte stream (core.md 13.4): resumable at any byte, no allocation. Feed it what has
+// Framer finds message ends in a byte stream: resumable at any byte, no allocation. Feed it what has
 // been read so far; it never copies.
 //
 // The caller keeps one buffer per connection. After NeedMore it drops n bytes from the front (blanks) and calls again with what

@@ -7,7 +7,7 @@ import (
 	"kahea/cfglang/syntax"
 )
 
-// equal compiles the comparisons of core.md 6.4.
+// equal compiles the comparisons == != eq ne ieq ine.
 func (k *Compiler) equal(x *syntax.Binary, l, r *expr) *expr {
 	neg := int64(0)
 	op := x.Op

@@ -12,7 +12,7 @@ import (
 	"kahea/sipparse"
 )
 
-// coreCond compiles a core condition operand (core.md 6.6) that stands alone or in an ordinary comparison.
+// coreCond compiles a core condition operand that stands alone or in an ordinary comparison.
 func (k *Compiler) coreCond(x *syntax.Cond) *expr {
 	str := func(f func(c *route.Ctx) []byte) *expr {
 		return &expr{typ: tStr, str: func(c *route.Ctx) ([]byte, bool) { return f(c), true }}

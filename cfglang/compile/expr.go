@@ -135,7 +135,7 @@ func constExpr(v constant) *expr {
 	return &expr{typ: tInt, isConst: true, n: n, int: func(*route.Ctx) (int64, bool) { return n, true }}
 }
 
-// cond compiles a condition: true when the value is greater than zero, with return_mode=1 when it is not zero (core.md 6.5).
+// cond compiles a condition: true when the value is greater than zero, with return_mode=1 when it is not zero.
 func (k *Compiler) cond(x syntax.Expr) func(c *route.Ctx) bool {
 	// comparisons and calls are the common cases and need no integer in between
 	switch x := x.(type) {

@@ -7,7 +7,7 @@ import (
 	"kahea/modules/lib/modtest"
 )
 
-// TestReturnMode: the table of core.md 6.5, in both modes.
+// TestReturnMode: what a return code means in a condition, in both modes.
 func TestReturnMode(t *testing.T) {
 	for _, c := range []struct{ name, cond, mode0, mode1 string }{
 		{"negative variable", `$var(n)`, "no", "yes"},

@@ -169,7 +169,7 @@ func (c *Config) TCPCheck() int {
 	return (min(read, data) + 1) / 2
 }
 
-// Defaults are Kamailio's (core.md 3). version is what the Server and User-Agent lines name.
+// Defaults are Kamailio's. version is what the Server and User-Agent lines name.
 func Defaults(version string) *Config {
 	return &Config{
 		Debug: 0, LogFacility: "LOG_DAEMON", MemLog: 4, MemDbg: 4, MemSummary: 12, ParserLog: -1, CoreLog: -1, LatencyCfgLog: 3, LatencyLog: -1,

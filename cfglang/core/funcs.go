@@ -9,7 +9,7 @@ import (
 	"kahea/sipparse"
 )
 
-// Funcs is the table of core commands (core.md 7). route() and forward() have a grammar of their own and are compiled by package compile.
+// Funcs is the table of core commands. route() and forward() have a grammar of their own and are compiled by package compile.
 func Funcs() []route.Func {
 	const uriRoutes = route.InRequest | route.InFailure | route.InBranch | route.InOnReply | route.InReply | route.InEvent | route.InLocal | route.InError | route.InBranchFailure
 	part := func(name string, aliases []string, p route.URIPart, doc string) route.Func {

@@ -11,7 +11,7 @@ import (
 	"kahea/sipparse"
 )
 
-// Selects resolves selects (@from.uri.user, $sel(...); core.md 6.9) to getters. A select is a path: each component is a name, in any case and
+// Selects resolves selects (@from.uri.user, $sel(...)) to getters. A select is a path: each component is a name, in any case and
 // with '_' for '-', a quoted text, or one of them with an index. The getter yields a string, a string without text (Str is nil:
 // the element is there but empty, which $sel prints as <null>), or Null when there is no such element.
 type Selects struct {

@@ -7,7 +7,7 @@ import (
 	"kahea/cfglang/route"
 )
 
-// Vars is the table of the core's pseudo-variables (core.md 8.2).
+// Vars is the table of the core's pseudo-variables.
 func Vars() []route.Var {
 	rc := func(c *route.Ctx) route.Value { return route.Int(c.RC) }
 	return []route.Var{

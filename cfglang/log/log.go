@@ -1,4 +1,4 @@
-// Package log writes kahea's log in Kamailio's formats (core.md 15): to standard error or to syslog, a line a message, at or below the
+// Package log writes kahea's log in Kamailio's formats: to standard error or to syslog, a line a message, at or below the
 // level in force. A Logger belongs to one process; Level may be read and changed from any goroutine, the rest from any goroutine too
 // (lines are written whole).
 //

@@ -9,7 +9,7 @@ import (
 	"testing"
 )
 
-// TestLine checks the forms of a line (core.md 15).
+// TestLine checks the forms of a line.
 func TestLine(t *testing.T) {
 	pid := os.Getpid()
 	for _, tc := range []struct {

@@ -48,7 +48,7 @@ var nullText = []byte("<null>")
 // isNull says whether a value prints as <null>: a failed transformation, which is null with an empty text, prints nothing.
 func isNull(v Value) bool { return v.Flags&(FlagNull|FlagStr) == FlagNull }
 
-// Append appends the evaluated format to dst. Null prints as <null> (core.md 8.1).
+// Append appends the evaluated format to dst. Null prints as <null>.
 func (f *Format) Append(c *Ctx, dst []byte) []byte {
 	for i := range f.parts {
 		p := &f.parts[i]

@@ -132,7 +132,7 @@ func (n *Net) has(p sipparse.Proto, v6 bool) bool {
 	return false
 }
 
-// Via fills our own Via for a destination (core.md 9.2: set_advertised_* before global before the socket's).
+// Via fills our own Via for a destination: the address of set_advertised_* goes before the global one, and that before the socket's.
 func (c *Ctx) Via(d *Dest, branch []byte) edit.ViaOpts {
 	v := edit.ViaOpts{Proto: d.Proto, Branch: branch}
 	if d.Sock.AdvProto != sipparse.ProtoNone {
@@ -333,7 +333,7 @@ func (c *Ctx) forwardTo(d Dest, index uint32) error {
 	return c.SendRequest(d, b)
 }
 
-// ForwardReply sends the reply on by its second Via (core.md 9.3). It reports whether it was sent.
+// ForwardReply sends the reply on by its second Via. It reports whether it was sent.
 func (c *Ctx) ForwardReply(code int, reason []byte) bool {
 	v1, e := c.Msg.Via1()
 	if e != sipparse.OK {
@@ -396,7 +396,7 @@ func parseConnID(b []byte) uint32 {
 	return n
 }
 
-// ReplyDest is where a locally generated reply goes (core.md 9.4): the source address; the source port only if rport is there or
+// ReplyDest is where a locally generated reply goes: the source address; the source port only if rport is there or
 // forced, else the sent-by port; on streams the same connection.
 func (c *Ctx) ReplyDest() (d Dest, ok bool) {
 	d = Dest{Proto: c.Recv.Proto, Addr: c.Recv.Src, Sock: c.Recv.Sock, Conn: c.Recv.Conn, Flags: c.RplFlags}

@@ -12,11 +12,11 @@ type Func struct {
 	// r = regular expression, f = number or name of a flag, a = attribute (%name, or its name as text), A = name of an avpflag. What stands behind '|' is optional: "s|si".
 	Args string
 	From Mask // where it may be used
-	// Run does it: > 0 true, < 0 false, 0 ends the script (core.md 6.7). Exactly one of Run and Compile is set.
+	// Run does it: > 0 true, < 0 false, 0 ends the script. Exactly one of Run and Compile is set.
 	Run func(c *Ctx, a *Args) int
 	// Compile checks the constant arguments once and returns what runs; an error is a configuration error.
 	Compile func(e Env, a *Args) (func(c *Ctx) int, error)
-	// Core marks a core command: it does not set $rc (core.md 6.7).
+	// Core marks a core command: it does not set $rc.
 	Core bool
 	Doc  string
 }

@@ -1,6 +1,6 @@
 package route
 
-// Mask is a set of block types (core.md 5): what a block is, and where a function may be used.
+// Mask is a set of block types: what a block is, and where a function may be used.
 type Mask uint16
 
 const (

@@ -69,7 +69,7 @@ func (n *Net) At(i int) *Socket {
 	return l[i]
 }
 
-// IsMyself is the "myself" test of core.md 4.3; port 0 and ProtoNone match any.
+// IsMyself is the "myself" test; port 0 and ProtoNone match any.
 func (n *Net) IsMyself(host []byte, port uint16, proto sipparse.Proto) bool {
 	if len(host) == 0 {
 		return false
@@ -134,7 +134,7 @@ func (n *Net) Lookup(proto sipparse.Proto, host []byte, port uint16) *Socket {
 	return nil
 }
 
-// SendSocket chooses the socket to send from (core.md 9.2): the forced one if its protocol fits (or one with the same address and the
+// SendSocket chooses the socket to send from: the forced one if its protocol fits (or one with the same address and the
 // wanted protocol), with mhomed the one that has the address that the routes choose, else the receiving one if protocol and family fit, else the first of protocol
 // and family that is not loopback, else the first. Never one of multicast. nil if there is none.
 func (n *Net) SendSocket(proto sipparse.Proto, to netip.Addr, forced, recv *Socket) *Socket {

@@ -3,7 +3,7 @@ package route
 // Stmt is a compiled statement or block: it yields the code of its last action. Flow tells whether what follows still runs.
 type Stmt func(c *Ctx) int
 
-// Flow says why a block stopped early (core.md 6.7).
+// Flow says why a block stopped early.
 type Flow uint8
 
 const (

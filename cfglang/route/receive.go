@@ -7,7 +7,7 @@ import (
 	"kahea/sipparse"
 )
 
-// Receive takes one message from the wire through the script (core.md 9.1). keep is called if the script suspends itself: the caller
+// Receive takes one message from the wire through the script. keep is called if the script suspends itself: the caller
 // then keeps buf valid until the release that it returns is called. closeConn says that the connection that brought the message is to be
 // closed (unparsable, negative script result).
 func (p *Proc) Receive(buf []byte, r Recv, keep func() (release func())) (closeConn bool) {

@@ -285,7 +285,7 @@ func TestState(t *testing.T) {
 	}
 }
 
-// TestParseInt is the text-to-number rule of core.md 6.3.
+// TestParseInt: how text becomes a number.
 func TestParseInt(t *testing.T) {
 	for _, tc := range []struct {
 		text string
@@ -302,7 +302,7 @@ func TestParseInt(t *testing.T) {
 	}
 }
 
-// TestSetRURIPart changes one part of the R-URI (core.md 7).
+// TestSetRURIPart changes one part of the R-URI.
 func TestSetRURIPart(t *testing.T) {
 	p, _ := newProc(t)
 	for _, tc := range []struct {
@@ -405,7 +405,7 @@ func testNet() *Net {
 	}
 }
 
-// TestIsMyself is the test of core.md 4.3.
+// TestIsMyself: what is "myself".
 func TestIsMyself(t *testing.T) {
 	n := testNet()
 	for _, tc := range []struct {
@@ -428,7 +428,7 @@ func TestIsMyself(t *testing.T) {
 	}
 }
 
-// TestSendSocket is the choice of core.md 9.2.
+// TestSendSocket: which socket a request leaves by.
 func TestSendSocket(t *testing.T) {
 	n := testNet()
 	at := func(i int) *Socket {

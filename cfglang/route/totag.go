@@ -8,7 +8,7 @@ import (
 	"kahea/sipparse"
 )
 
-// TagPrefix is the constant part of the To tags that a module makes (core.md 9.4): md5 hex of its signature and the first socket, and a
+// TagPrefix is the constant part of the To tags that a module makes: md5 hex of its signature and the first socket, and a
 // separator. Replies and ACKs are recognised by it, also after a restart.
 type TagPrefix [33]byte
 

@@ -101,7 +101,7 @@ const (
 	PartUserPhone                    // userphone: adds ;user=phone
 )
 
-// SetRURIPart changes one part of the R-URI by the rules of core.md 7: the scheme is kept (tel becomes sip when a host is set),
+// SetRURIPart changes one part of the R-URI as Kamailio does: the scheme is kept (tel becomes sip when a host is set),
 // the password is kept while there is a user, parameters and headers are kept.
 func (c *Ctx) SetRURIPart(p URIPart, val []byte) error {
 	u, b, ok := c.ParsedRURI()

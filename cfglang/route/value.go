@@ -50,7 +50,7 @@ func (v Value) Text(c *Ctx) []byte {
 	return nil
 }
 
-// Number is the integer form by core.md 6.3: optional sign and digits, or 0x and hex digits; "" and null are 0; ok is false
+// Number is the integer form: optional sign and digits, or 0x and hex digits; "" and null are 0; ok is false
 // when the text is no number.
 func (v Value) Number() (n int64, ok bool) {
 	if v.Flags&FlagInt != 0 {

@@ -7,7 +7,7 @@ import (
 	"kahea/sipparse"
 )
 
-// warning is the Warning line of sip_warning=1 (core.md 9.4), at most 1,024 bytes, without its line end.
+// warning is the Warning line of sip_warning=1, at most 1,024 bytes, without its line end.
 func (c *Ctx) warning() []byte {
 	s := c.P.Net.Sockets[0]
 	if c.Recv.Sock != nil {

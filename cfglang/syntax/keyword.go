@@ -16,7 +16,7 @@ func isKeyword(s string) bool {
 	return ok
 }
 
-// keywordText: statements and operators; core commands; condition operands; global parameters (core.md 3, 6, 7).
+// keywordText: statements and operators; core commands; condition operands; global parameters.
 const keywordText = `
 if else while switch case default return exit drop break route request_route failure_route onreply_route reply_route
 branch_route onsend_route event_route loadmodule loadmodulex loadpath mpath modparam modparamx cfgengine flags bool avpflags

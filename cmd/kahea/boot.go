@@ -20,7 +20,7 @@ import (
 	"kahea/sipparse"
 )
 
-// runMain is main's way from the command line to the end of the server (core.md 1.3, 11.1).
+// runMain is main's way from the command line to the end of the server.
 func runMain(o *options) (code int, err error) {
 	started := time.Now()
 	d := &diag.List{}
@@ -282,7 +282,7 @@ func (s *server) start() (code int, err error) {
 	return code, nil
 }
 
-// procs0 lists the processes in Kamailio's order (core.md 11.1).
+// procs0 lists the processes in Kamailio's order.
 func (s *server) procs0(tcp bool) []procmgr.Proc {
 	var l []procmgr.Proc
 	rank := procmgr.RankSIPInit

@@ -10,7 +10,7 @@ import (
 	"kahea/modules"
 )
 
-// coreCommands are the RPC commands of the core (core.md 10.1).
+// coreCommands are the RPC commands of the core.
 func coreCommands(s *server) []modules.RPC {
 	l := []modules.RPC{
 		{Name: "system.listMethods", Array: true, Doc: "Lists all RPC methods supported by the server.", Run: s.listMethods},

@@ -11,7 +11,7 @@ var (
 	errStdin     = errors.New("a configuration on standard input can not be daemonized: use -DD, or a file")
 )
 
-// daemonOptions are what core.md 11.5 asks for.
+// daemonOptions are what a daemon is started with: ids, directories, limits, pid files.
 func (s *server) daemonOptions() procmgr.DaemonOptions {
 	o, p := s.Options, s.par
 	return procmgr.DaemonOptions{

@@ -12,7 +12,7 @@ import (
 
 var errNoUDP = errors.New("-D serves the first UDP socket only, and there is none")
 
-// onlyFirstUDP leaves what -D (fork=no) serves: the first UDP socket (core.md 11.1).
+// onlyFirstUDP leaves what -D (fork=no) serves: the first UDP socket.
 func (s *server) onlyFirstUDP() error {
 	for _, e := range s.Endpoints {
 		if e.Proto == sipparse.UDP {

@@ -1,4 +1,4 @@
-// Package cfg_rpc reads and changes the run-time configuration by RPC (core.md 14).
+// Package cfg_rpc reads and changes the run-time configuration by RPC.
 package cfg_rpc
 
 import (

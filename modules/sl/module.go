@@ -100,7 +100,7 @@ func (m *mod) InitWorker(h *modules.Host, _ int) error {
 	return nil
 }
 
-// filterACK drops an ACK to a reply of ours: its To tag begins with our prefix (core.md 9.4).
+// filterACK drops an ACK to a reply of ours: its To tag begins with our prefix.
 func (m *mod) filterACK(c *route.Ctx) bool {
 	if c.Msg.Line.Method != sipparse.ACK {
 		return true

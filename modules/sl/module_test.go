@@ -51,7 +51,7 @@ func TestReply(t *testing.T) {
 
 var ownTag = regexp.MustCompile(`^<sip:bob@example.com>;tag=[0-9a-f]{32}\.[0-9a-f]{8}$`)
 
-// TestTag checks the tags of our replies (core.md 9.4).
+// TestTag checks the tags of our replies.
 func TestTag(t *testing.T) {
 	s := modtest.Start(t, load+`request_route { if (method=="INFO") sl_send_reply("100", "Trying"); else sl_send_reply("404", "No"); }`)
 	get := func(method string, change ...string) string {

@@ -1,6 +1,6 @@
 // Package textops edits header fields and the body of messages by text and regular expression, and tests texts.
 //
-// The message itself never changes: an edit takes effect in what is sent (core.md 8.2). Tests and searches see the message as received.
+// The message itself never changes: an edit takes effect in what is sent. Tests and searches see the message as received.
 package textops
 
 import (

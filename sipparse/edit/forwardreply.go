@@ -6,7 +6,7 @@ import (
 	"kahea/sipparse"
 )
 
-// AppendForwardReply appends the reply with its top via-parm removed, edits applied (core.md 9.3). code/reason replace the status line's if code != 0.
+// AppendForwardReply appends the reply with its top via-parm removed, edits applied. code/reason replace the status line's if code != 0.
 func AppendForwardReply(dst []byte, m *sipparse.Msg, l *List, rule CLen, code int, reason []byte) ([]byte, sipparse.Err) {
 	via, e := m.Via1()
 	if e != sipparse.OK {

@@ -220,7 +220,7 @@ func TestAppendWithoutEnd(t *testing.T) {
 	}
 }
 
-// The reply to an HTTP request has its Via renamed (core.md 9.4).
+// The reply to an HTTP request has its Via renamed.
 func TestReplyToHTTP(t *testing.T) {
 	var m sipparse.Msg
 	if e := m.Parse([]byte("GET /x HTTP/1.1\r\nVia: SIP/2.0/TCP 127.0.0.1:5690\r\nHost: x\r\n\r\n")); e != sipparse.OK || m.Line.IsSIP {

@@ -6,7 +6,7 @@ import (
 	"kahea/sipparse"
 )
 
-// ReplyOpts describe a locally generated reply (core.md 9.4).
+// ReplyOpts describe a locally generated reply.
 type ReplyOpts struct {
 	Code    int
 	Reason  []byte

@@ -18,7 +18,7 @@ type RequestOpts struct {
 	CLen  CLen
 }
 
-// CLen is the rule for Content-Length (core.md 9.2): UDP corrects only if the body or header was changed, never adds; streams always.
+// CLen is the rule for Content-Length: UDP corrects only if the body or header was changed, never adds; streams always.
 type CLen uint8
 
 // The rules.

@@ -7,7 +7,7 @@ import (
 	"kahea/sipparse"
 )
 
-// ViaOpts is our own Via (core.md 9.2).
+// ViaOpts is our own Via.
 type ViaOpts struct {
 	Proto      sipparse.Proto
 	Host       []byte // as it is to stand there, IPv6 in brackets
@@ -56,7 +56,7 @@ func appendRHex(dst []byte, v uint32) []byte {
 	}
 }
 
-// AppendBranch appends z9hG4bK + rhex(hash) + "." + md5hex + "." + rhex(index) (core.md 9.2).
+// AppendBranch appends z9hG4bK + rhex(hash) + "." + md5hex + "." + rhex(index).
 func AppendBranch(dst []byte, hash uint32, md5hex []byte, index uint32) []byte {
 	dst = append(dst, "z9hG4bK"...)
 	dst = appendRHex(dst, hash)

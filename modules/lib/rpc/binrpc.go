@@ -9,7 +9,7 @@ import (
 	"kahea/modules"
 )
 
-// Types of a binrpc record (core.md 10.2).
+// Types of a binrpc record.
 const (
 	typeInt    = 0
 	typeStr    = 1
