@@ -53,7 +53,7 @@ func chosenProc(r *modules.Request) (match func(modules.ProcInfo) bool, none str
 	case "pid":
 		return func(p modules.ProcInfo) bool { return int64(p.PID) == n }, "No such pid", nil
 	case "rank":
-		return func(p modules.ProcInfo) bool { return int64(p.Rank) == n }, "No such rank", nil
+		return func(p modules.ProcInfo) bool { return int64(p.Rank) == n }, "", nil
 	case "index":
 		return func(p modules.ProcInfo) bool { return int64(p.Index) == n }, "No such index", nil
 	}
