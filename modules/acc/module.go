@@ -17,7 +17,7 @@ import (
 
 func init() {
 	modules.Register("acc", func() modules.Module {
-		return &mod{logFlag: -1, missedFlag: -1, failedFlag: -1, level: int(log.Notice), timeAttr: "time_attr", timeExten: "time_exten", timeFormat: "%Y-%m-%d %H:%M:%S"}
+		return &mod{logFlag: -1, missedFlag: -1, failedFlag: -1, prepareFlag: -1, level: int(log.Notice), timeAttr: "time_attr", timeExten: "time_exten", timeFormat: "%Y-%m-%d %H:%M:%S"}
 	})
 }
 
@@ -28,7 +28,9 @@ var (
 
 type mod struct {
 	logFlag, missedFlag, failedFlag int // -1: none
-	reportCancels                   int
+	reportCancels, earlyMedia       int
+	prepareFlag, prepareAlways      int
+	prepareBit                      uint32
 	level                           int
 	facility                        syslog.Priority
 	extraText, legText              string
@@ -87,8 +89,10 @@ func (m *mod) Exports() modules.Exports {
 		{Name: "log_level", Int: &m.level, Min: -5, Max: 3, Doc: "level of the lines, 1 (NOTICE)"},
 		{Name: "log_facility", Type: modules.StrParam, Func: m.setFacility, Doc: "syslog facility of the lines, the core's by default"},
 		{Name: "report_cancels", Int: &m.reportCancels, Max: 1, Doc: "1: CANCEL transactions are accounted too, 0"},
-		only("early_media", 0, "accounting of early media"), only("report_ack", 0, "accounting of ACKs"), only("acc_prepare_flag", -1, "accounting without a flag at the beginning"),
-		only("acc_prepare_always", 0, "accounting without a flag at the beginning"), only("cdr_enable", 0, "call records"),
+		{Name: "early_media", Int: &m.earlyMedia, Max: 1, Doc: "1: provisional replies with a body are accounted too, 0"},
+		flag("acc_prepare_flag", &m.prepareFlag, "message flag of transactions that may get a flag after the request route, -1: none"),
+		{Name: "acc_prepare_always", Int: &m.prepareAlways, Max: 1, Doc: "1: all transactions may, 0"},
+		only("report_ack", 0, "accounting of ACKs"), only("cdr_enable", 0, "call records"),
 		{Name: "detect_direction", Int: &m.direction, Max: 1, Doc: "1: the tags of a request of the callee change places, so that they are those of the first request (module rr says whose it is), 0"},
 		{Name: "reason_from_hf", Int: &m.reasonHF, Max: 1, Doc: "1: the reason is the first Reason field of the reply if it has one, 0"},
 		{Name: "failed_filter", Str: &m.filterText, Doc: "codes of failed transactions, separated by commas, that are not accounted"},
@@ -136,6 +140,7 @@ func (m *mod) Setup(h *modules.Host) error {
 		return 1 << uint(n)
 	}
 	m.logBit, m.missedBit, m.failedBit = bit(m.logFlag), bit(m.missedFlag), bit(m.failedFlag)
+	m.prepareBit = bit(m.prepareFlag)
 	m.tag = route.NewTagPrefix(route.TMSignature, h.Net.Sockets[0], '-')
 	if err := m.setupFields(h); err != nil {
 		return err
@@ -146,12 +151,28 @@ func (m *mod) Setup(h *modules.Host) error {
 		}
 	}
 	if m.logBit|m.missedBit != 0 {
-		t.AddHook(tm.Hook{Want: m.want, ResponseOut: m.answered, Failure: m.failed})
+		hook := tm.Hook{Want: m.want, Begin: m.prepared, ResponseOut: m.answered, Failure: m.failed}
+		if m.earlyMedia != 0 {
+			hook.ProvisionalOut = m.early
+		}
+		t.AddHook(hook)
 	}
 	return nil
 }
 
 func (m *mod) want(flags uint32) bool { return flags&(m.logBit|m.missedBit) != 0 }
+
+// prepared says whether a transaction that begins with these flags may be accounted.
+func (m *mod) prepared(flags uint32) bool {
+	return m.prepareAlways != 0 || flags&(m.logBit|m.missedBit|m.prepareBit) != 0
+}
+
+// early runs when a provisional reply was sent.
+func (m *mod) early(c *route.Ctx, code int, reply *sipparse.Msg) {
+	if c.Flags&m.logBit != 0 && len(reply.Body()) > 0 {
+		m.write(c, "ACC: transaction answered: ", code, reply)
+	}
+}
 
 // failed runs before the failure route: a call is missed.
 func (m *mod) failed(c *route.Ctx, code int, reply *sipparse.Msg) {

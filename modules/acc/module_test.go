@@ -1,6 +1,7 @@
 package acc_test
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 
@@ -20,6 +21,8 @@ loadmodule "acc.so"
 modparam("acc", "log_flag", 1)
 modparam("acc", "log_missed_flag", 2)
 modparam("acc", "failed_transaction_flag", 3)
+modparam("acc", "acc_prepare_flag", 5)
+modparam("acc", "early_media", 1)
 modparam("acc", "log_extra", "u=$rU;nul=$hdr(X)")
 `
 
@@ -37,6 +40,8 @@ func TestLocalReplies(t *testing.T) {
 		{"failed, with the flag", "MESSAGE", `setflag(1); setflag(3); t_newtran(); t_reply("404", "Nope");`, "transaction answered: timestamp=1767225600;method=MESSAGE;from_tag=a1;to_tag=" + tail + "404;reason=Not Found;u=bob;nul=\n"},
 		{"missed", "INVITE", `setflag(2); t_newtran(); t_reply("486", "Busy");`, "call missed: timestamp=1767225600;method=INVITE;from_tag=a1;to_tag=OWN" + tail + "486;reason=Busy Here;u=bob;nul=\n"},
 		{"no call is missed", "MESSAGE", `setflag(2); t_newtran(); t_reply("486", "Busy");`, ""},
+		{"flag when the transaction is there", "MESSAGE", `t_newtran(); setflag(1); t_reply("200", "Fine");`, ""},
+		{"flag when the transaction is there, prepared", "MESSAGE", `setflag(5); t_newtran(); setflag(1); t_reply("200", "Fine");`, "transaction answered: timestamp=1767225600;method=MESSAGE;from_tag=a1;to_tag=" + tail + "200;reason=OK;u=bob;nul=\n"},
 		{"no flag", "INVITE", `t_newtran(); t_reply("200", "OK");`, ""},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
@@ -81,19 +86,16 @@ func TestParameters(t *testing.T) {
 	}
 }
 
-// A call that fails over: missed with the first answer, answered with the second; the extra fields are those of the second.
-func TestFailover(t *testing.T) {
-	s := modtest.Start(t, head+`
-request_route { setflag(1); setflag(2); t_on_failure("F"); $du = "sip:127.0.0.1:5090"; t_relay(); }
-failure_route[F] { $rU = "second"; $du = "sip:127.0.0.1:5091"; t_relay(); }`)
-	s.Receive(modtest.Request("INVITE", "sip:bob@example.com"))
-	answer := func(code string) {
-		t.Helper()
-		for _, x := range s.Sent() {
-			if !strings.HasPrefix(x.Text, "INVITE ") {
-				continue
-			}
-			h, _, _ := strings.Cut(x.Text, "\r\n\r\n")
+// answer answers the last INVITE that was sent; each code may have a body behind a line end.
+func answer(t *testing.T, s *modtest.Server, codes ...string) {
+	t.Helper()
+	for _, x := range s.Sent() {
+		if !strings.HasPrefix(x.Text, "INVITE ") {
+			continue
+		}
+		h, _, _ := strings.Cut(x.Text, "\r\n\r\n")
+		for _, code := range codes {
+			code, body, _ := strings.Cut(code, "\n")
 			reply := "SIP/2.0 " + code + "\r\n"
 			for _, l := range strings.Split(h, "\r\n")[1:] {
 				switch name, _, _ := strings.Cut(l, ":"); name {
@@ -104,13 +106,45 @@ failure_route[F] { $rU = "second"; $du = "sip:127.0.0.1:5091"; t_relay(); }`)
 					reply += l + "\r\n"
 				}
 			}
-			s.ReceiveFrom(reply+"Content-Length: 0\r\n\r\n", x.To, s.Proc.Net.Sockets[0])
-			return
+			s.ReceiveFrom(fmt.Sprintf("%sContent-Length: %d\r\n\r\n%s", reply, len(body), body), x.To, s.Proc.Net.Sockets[0])
 		}
-		t.Fatal("no INVITE was sent")
+		return
 	}
-	answer("486 Busy Here")
-	answer("200 Okay fine")
+	t.Fatal("no INVITE was sent")
+}
+
+// Early media is accounted as often as it comes; ringing is not, nor is a call whose flag is set too late. The lines are Kamailio 5.6.3's.
+func TestEarlyMedia(t *testing.T) {
+	const flagged = "setflag(1);"
+	for _, tc := range []struct{ name, script, want string }{
+		{"accounted", flagged, "183 183 200"},
+		{"flag too late", "t_newtran(); " + flagged, ""},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			s := modtest.Start(t, head+"request_route { "+tc.script+` $du = "sip:127.0.0.1:5090"; t_relay(); }`)
+			s.Receive(modtest.Request("INVITE", "sip:bob@example.com"))
+			answer(t, s, "180 Ringing", "183 Early\nv=0", "183 Early\nv=0", "200 OK")
+			var codes []string
+			for _, l := range strings.Split(s.Log(), "\n") {
+				if _, code, ok := strings.Cut(l, ";code="); ok {
+					codes = append(codes, code[:3])
+				}
+			}
+			if got := strings.Join(codes, " "); got != tc.want {
+				t.Errorf("accounted %q, want %q", got, tc.want)
+			}
+		})
+	}
+}
+
+// A call that fails over: missed with the first answer, answered with the second; the extra fields are those of the second.
+func TestFailover(t *testing.T) {
+	s := modtest.Start(t, head+`
+request_route { setflag(1); setflag(2); t_on_failure("F"); $du = "sip:127.0.0.1:5090"; t_relay(); }
+failure_route[F] { $rU = "second"; $du = "sip:127.0.0.1:5091"; t_relay(); }`)
+	s.Receive(modtest.Request("INVITE", "sip:bob@example.com"))
+	answer(t, s, "486 Busy Here")
+	answer(t, s, "200 Okay fine")
 	want := "NOTICE: acc: ACC: call missed: timestamp=1767225600;method=INVITE;from_tag=a1;to_tag=b7" + tail + "486;reason=Busy Here;u=bob;nul=\n" +
 		"NOTICE: acc: ACC: transaction answered: timestamp=1767225600;method=INVITE;from_tag=a1;to_tag=b7" + tail + "200;reason=Okay fine;u=second;nul=\n"
 	if got := s.Log(); got != want {

@@ -78,19 +78,26 @@ type BranchView struct {
 type Hook struct {
 	// Want says by the request's flags whether the transaction is of interest; asked before anything is restored for a call.
 	Want func(flags uint32) bool
+	// Begin says by the request's flags, when it makes a transaction, whether Want is to be asked later, when flags may have changed; nil: it is.
+	Begin func(flags uint32) bool
 	// RequestIn runs when the request made a transaction.
 	RequestIn func(c *route.Ctx)
+	// ProvisionalOut runs when a provisional reply of a branch was sent upstream, with a Ctx as ResponseOut's.
+	ProvisionalOut func(c *route.Ctx, code int, reply *sipparse.Msg)
 	// ResponseOut runs when a final reply was sent upstream: c holds the request with its state, reply is what the branch sent, nil for a local one.
 	ResponseOut func(c *route.Ctx, code int, reply *sipparse.Msg)
 	// Failure runs before the failure route.
 	Failure func(c *route.Ctx, code int, reply *sipparse.Msg)
 }
 
-func (m *mod) AddHook(h Hook) { m.hooks = append(m.hooks, h) }
+func (m *mod) AddHook(h Hook) {
+	m.hooks = append(m.hooks, h)
+	m.earlyHook = m.earlyHook || h.ProvisionalOut != nil
+}
 
-func (m *mod) wanted(flags uint32) bool {
+func (m *mod) wanted(t *cell, flags uint32) bool {
 	for i := range m.hooks {
-		if m.hooks[i].Want(flags) {
+		if m.asks(i, t, flags) {
 			return true
 		}
 	}
@@ -98,6 +105,18 @@ func (m *mod) wanted(flags uint32) bool {
 }
 
 func (m *mod) requestIn(c *route.Ctx) {
+	var not uint32
+	for i := range m.hooks {
+		if begin := m.hooks[i].Begin; begin != nil && !begin(c.Flags) {
+			not |= unhooked << i // nothing from the ninth hook on, which is asked again later
+		}
+	}
+	if not != 0 {
+		t := m.cell(c.Trans)
+		m.a.Lock(&t.mu)
+		t.flags |= not
+		m.a.Unlock(&t.mu)
+	}
 	for i := range m.hooks {
 		if f := m.hooks[i].RequestIn; f != nil && m.hooks[i].Want(c.Flags) {
 			f(c)
@@ -105,26 +124,35 @@ func (m *mod) requestIn(c *route.Ctx) {
 	}
 }
 
+// asks says whether hook i wants to know of a transaction whose message has these flags now.
+func (m *mod) asks(i int, t *cell, flags uint32) bool {
+	return t.flags&(unhooked<<i) == 0 && m.hooks[i].Want(flags)
+}
+
 func (m *mod) onFailure(c *route.Ctx, o shm.Off, t *cell, code int, reply *sipparse.Msg) {
 	for i := range m.hooks {
-		if f := m.hooks[i].Failure; f != nil && m.hooks[i].Want(t.msgFlags) {
+		if f := m.hooks[i].Failure; f != nil && m.asks(i, t, t.msgFlags) {
 			f(c, code, reply)
 		}
 	}
 }
 
-// responseOut tells the hooks of a final reply. c may hold the request or the reply; hooks get a Ctx with the request.
+// responseOut tells the hooks of a reply that was sent upstream, a provisional one or a final one. c may hold the request or the reply; hooks get a Ctx with the request.
 func (m *mod) responseOut(c *route.Ctx, o shm.Off, t *cell, code int, reply *sipparse.Msg) {
 	flags := t.msgFlags
 	if c.IsRequest() {
 		flags |= c.Flags
 	}
-	if !m.wanted(flags) {
+	if !m.wanted(t, flags) {
 		return
 	}
 	call := func(c *route.Ctx) {
 		for i := range m.hooks {
-			if f := m.hooks[i].ResponseOut; f != nil && m.hooks[i].Want(flags) {
+			f := m.hooks[i].ResponseOut
+			if code < 200 {
+				f = m.hooks[i].ProvisionalOut
+			}
+			if f != nil && m.asks(i, t, flags) {
 				f(c, code, reply)
 			}
 		}

@@ -38,6 +38,9 @@ const (
 	flagNoE2EReason // t_set_no_e2e_cancel_reason
 )
 
+// unhooked and the seven bits above it are flags of a cell, too: the first eight hooks that did not want it when it began.
+const unhooked = 1 << 24
+
 // span is a range of the request's bytes.
 type span struct{ off, n uint32 }
 

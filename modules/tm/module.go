@@ -74,6 +74,7 @@ type mod struct {
 	tagState        shm.Tag
 	stats           stats
 	hooks           []Hook
+	earlyHook       bool                                 // one of them wants provisional replies
 	replies         map[string]func(r *modules.UACReply) // OnReply
 	ids             ids
 	onLocalRequest  *route.Route    // event routes

@@ -141,6 +141,11 @@ func (m *mod) decide(c *route.Ctx, o shm.Off, t *cell, bo shm.Off, b *branch, co
 		// what rings after the caller has given up, or after a 6xx, is no news for him
 		if (code > 100 || m.par.relay100 != 0) && t.flags&(flagCanceled|flag6xx|flagReplicate) == 0 {
 			m.relayUp(c, o, t, b, code)
+			m.a.Unlock(&t.mu)
+			if m.earlyHook {
+				m.responseOut(c, o, t, int(code), &c.Msg)
+			}
+			return
 		}
 		m.a.Unlock(&t.mu)
 		return
@@ -188,7 +193,7 @@ func (m *mod) settle(c *route.Ctx, o shm.Off, t *cell, b *branch) {
 		}
 		return
 	}
-	if t.onFailure == 0 && !m.wanted(t.msgFlags) {
+	if t.onFailure == 0 && !m.wanted(t, t.msgFlags) {
 		m.final(c, o, t, pick, b)
 		m.a.Unlock(&t.mu)
 		return

@@ -150,7 +150,7 @@ func mayDip(c *route.Ctx, t *cell) uint32 {
 // hook may run. A new request for which there is no memory is not relayed: its failure route would run without what the script has set.
 func (m *mod) saveState(c *route.Ctx, t *cell) error {
 	t.msgFlags = c.Flags
-	if t.onFailure|t.onReply|t.onBranch|t.onBranchFailure == 0 && !m.wanted(c.Flags) && c.AVPs.Len() == 0 && c.Edits.Empty() {
+	if t.onFailure|t.onReply|t.onBranch|t.onBranchFailure == 0 && !m.wanted(t, c.Flags) && c.AVPs.Len() == 0 && c.Edits.Empty() {
 		return nil
 	}
 	m.scratch = c.AppendState(m.scratch[:0])
