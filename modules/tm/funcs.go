@@ -136,8 +136,9 @@ func (m *mod) funcs() []route.Func {
 			return m.setTimes(c, route.Times{LifeInv: uint32(m.par.maxInv), Life: uint32(m.par.maxNonInv)})
 		}, Doc: "back to the default lives"},
 		{Name: "t_drop_replies", Args: "|S", From: route.InFailure, Run: m.tDropReplies, Doc: "forget the replies so far: a all (default), l those of the last leg, n none"},
-		{Name: "t_load_contacts", From: rf, Compile: m.withContacts(m.loadContacts), Doc: "move the destination set into contacts_avp, best q first, unless all have the same q"},
-		{Name: "t_next_contacts", From: rf, Compile: m.withContacts(m.nextContacts), Doc: "the next contacts of equal q become R-URI and branches; -2: there are none left"},
+		{Name: "t_load_contacts", Args: "|i", From: rf, Compile: m.compileLoadContacts, Doc: "move the destination set into contacts_avp: 0 best q first, unless all have the same q, 1 at random with q as weight"},
+		{Name: "t_next_contacts", From: rf, Compile: m.compileNextContacts, Doc: "the next contacts of equal q become R-URI and branches; -2: there are none left"},
+		{Name: "t_next_contact_flow", From: req | route.InEvent, Compile: m.compileNextFlow, Doc: "a further contact of the failed branch's +sip.instance becomes the R-URI; -2: there is none left"},
 		{Name: "t_replicate", Args: "|ss", From: req, Run: m.tReplicate, Doc: "send a copy elsewhere and discard its replies: to $du or the R-URI, to a URI, or to a host and port"},
 		{Name: "t_set_auto_inv_100", Args: "i", From: req, Run: m.flagFunc(flagAuto100), Doc: "automatic 100 on or off"},
 		{Name: "t_set_disable_failover", Args: "i", From: rtfb, Run: m.flagFunc(flagNoFailover), Doc: "on: no further address of a name is tried for this transaction (use_dns_failover)"},

@@ -83,6 +83,7 @@ func (m *mod) findLocked(msg *sipparse.Msg, hash uint32, asInvite bool) shm.Off 
 		if rfc3261 {
 			if t.viaSum == s && bytes.Equal(t.viaBranch.in(req), branch) &&
 				(m.par.via1Matching == 0 || bytes.EqualFold(t.viaHost.in(req), msg.Bytes(v.Host)) && bytes.Equal(t.viaPort.in(req), msg.Bytes(v.PortText))) &&
+				(m.par.callIDMatching == 0 || bytes.Equal(t.callID.in(req), msg.CallID())) &&
 				(want != sipparse.OtherMethod || bytes.Equal(methodOf(req, t), msg.Bytes(msg.Line.MethodText))) {
 				m.addRef(t)
 				return o
@@ -175,7 +176,7 @@ func (m *mod) findReply(msg *sipparse.Msg) (o shm.Off, index int, ok bool) {
 	defer m.table.Unlock(a, int(hash))
 	for o = m.table.First(a, int(hash)); o != 0; o = m.table.Next(a, o) {
 		t := m.cell(o)
-		if string(t.md5[:]) != string(md5) || i >= uint32(t.n) {
+		if i >= uint32(t.n) || !m.sameRequest(o, t, md5, msg, cs) {
 			continue
 		}
 		if t.method != uint32(cs.Method) && !(cs.Method == sipparse.CANCEL && t.method == uint32(sipparse.INVITE)) {
@@ -185,6 +186,15 @@ func (m *mod) findReply(msg *sipparse.Msg) (o shm.Off, index int, ok bool) {
 		return o, int(i), true
 	}
 	return 0, 0, false
+}
+
+// sameRequest says whether a reply with md5 in its Via branch answers a request of t's.
+func (m *mod) sameRequest(o shm.Off, t *cell, md5 []byte, msg *sipparse.Msg, cs *sipparse.CSeq) bool {
+	if m.par.callIDCSeqMatching != 0 {
+		req := m.request(o, t)
+		return bytes.Equal(t.callID.in(req), msg.CallID()) && bytes.Equal(t.cseq.in(req), msg.Bytes(cs.NumText))
+	}
+	return string(t.md5[:]) == string(md5) && (m.par.callIDMatching == 0 || bytes.Equal(t.callID.in(m.request(o, t)), msg.CallID()))
 }
 
 // takeRHex reads hex digits, least significant first, up to a '.' (dropped) or the end.
@@ -330,6 +340,9 @@ func (m *mod) times(t *cell, c *route.Ctx) {
 	}
 	if life > 0 {
 		t.endOfLife = t.born + ticks(uint32(life))
+	}
+	if t.flags&flagLocal == 0 {
+		t.setTimes(route.Times{FR: m.par.frAVP.seconds(c), FRInv: m.par.frInvAVP.seconds(c)})
 	}
 	t.setTimes(c.Times)
 }

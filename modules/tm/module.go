@@ -19,7 +19,7 @@ func init() {
 			frTimer: 30000, frInvTimer: 120000, wtTimer: 5000, retr1: 500, retr2: 4000, maxInv: 180000, maxNonInv: 32000,
 			auto100: 1, auto100Reason: "trying -- your call is important to us", restartFR: 1, defaultCode: 500,
 			defaultReason: "Server Internal Error", cancelMethod: 1, failureMode: 3, remap503: 1, reply408: 408, reply408Reason: "Request Timeout",
-			aggregate: 1, reparseInvite: 1, e2eCancelReason: 1, localCancelReason: 1, noisyCtimer: 1, via1Matching: 1, ruriMatching: 1,
+			aggregate: 1, e2eCancelReason: 1, localCancelReason: 1, noisyCtimer: 1, via1Matching: 1, ruriMatching: 1, delayedReply: 1,
 		}}
 	})
 }
@@ -33,10 +33,9 @@ var (
 
 // params are the module's parameters; times in milliseconds.
 type params struct {
-	contacts     bool // contacts_avp is set: its name, or its number
-	contactsName []byte
-	contactsID   int64
-	contactFlows string
+	contacts, contactFlows attrName // contacts_avp, contact_flows_avp
+	frAVP, frInvAVP        attrName // fr_timer_avp, fr_inv_timer_avp
+	xavpContact            string
 
 	frTimer, frInvTimer, wtTimer, retr1, retr2, maxInv, maxNonInv    int
 	auto100                                                          int
@@ -52,8 +51,9 @@ type params struct {
 	reply408Reason                                                   string
 	relay100                                                         int
 	aggregate                                                        int
-	reparseInvite                                                    int
 	via1Matching, ruriMatching                                       int
+	callIDMatching, callIDCSeqMatching                               int
+	delayedReply, failureExecMode, fakedPrio, richRedirect           int
 	unmatchedCancel                                                  int
 	localAckMode, localAckBranchMode                                 int
 	e2eCancelReason, localCancelReason, noisyCtimer, passProvisional int
@@ -89,6 +89,7 @@ type mod struct {
 	noEdits         edit.List
 	upstream        sipparse.Msg // for relaying a stored reply
 	lost            sipparse.Msg // a request that could not be sent
+	void            []string     // what is to be said of parameters that change nothing
 }
 
 // root is the entry to the module's shared memory.
@@ -124,7 +125,7 @@ func (m *mod) Exports() modules.Exports {
 		}}
 	}
 	return modules.Exports{
-		Params: []modules.Param{
+		Params: append([]modules.Param{
 			{Name: "fr_timer", Runtime: "fr_timer", Int: &p.frTimer, Min: 1, Max: 1 << 30, Doc: "ms until a branch without any final reply has failed, 30000"},
 			{Name: "fr_inv_timer", Runtime: "fr_inv_timer", Int: &p.frInvTimer, Min: 1, Max: 1 << 30, Doc: "the same for an INVITE that got a provisional reply, 120000"},
 			{Name: "wt_timer", Runtime: "wt_timer", Int: &p.wtTimer, Min: 1, Max: 1 << 30, Doc: "ms that a finished transaction is kept, 5000"},
@@ -148,22 +149,28 @@ func (m *mod) Exports() modules.Exports {
 			{Name: "ruri_matching", Runtime: "ruri_matching", Int: &p.ruriMatching, Max: 1, Doc: "compare the R-URI of an ACK or old-style request, 1"},
 			{Name: "unmatched_cancel", Runtime: "unmatched_cancel", Int: &p.unmatchedCancel, Max: 2, Doc: "a CANCEL without its INVITE: 0 is relayed with a transaction, 1 without, 2 is dropped"},
 			{Name: "aggregate_challenges", Runtime: "aggregate_challenges", Int: &p.aggregate, Max: 1, Doc: "1: a 401 or 407 takes the challenges of the other branches along"},
-			{Name: "contacts_avp", Type: modules.StrParam, Func: m.contactsAVP, Doc: "attribute in which t_load_contacts keeps contacts: name, s:name, i:number"},
-			{Name: "contact_flows_avp", Str: &p.contactFlows, Doc: "changes nothing, as t_next_contact_flow is not there: all flows of an instance are contacts; the start says so"},
+			{Name: "contacts_avp", Type: modules.StrParam, Func: p.contacts.read, Doc: "attribute in which t_load_contacts keeps contacts: name, s:name, i:number"},
+			{Name: "contact_flows_avp", Type: modules.StrParam, Func: p.contactFlows.read, Doc: "attribute in which t_next_contacts keeps further contacts of one +sip.instance, for t_next_contact_flow; not set: they are contacts like others"},
+			{Name: "xavp_contact", Str: &p.xavpContact, Doc: "$xavp with what is kept with each contact, as usrloc's parameter of that name: t_load_contacts and t_next_contacts take it along"},
+			{Name: "fr_timer_avp", Type: modules.StrParam, Func: p.frAVP.read, Doc: "attribute with fr_timer of the transaction that is being made, in seconds"},
+			{Name: "fr_inv_timer_avp", Type: modules.StrParam, Func: p.frInvAVP.read, Doc: "the same for fr_inv_timer"},
 			{Name: "local_ack_mode", Runtime: "local_ack_mode", Int: &p.localAckMode, Max: 2, Doc: "where the ACK to a 2xx of a local INVITE goes: 0 to the target of the dialog by its route set, 1 where the INVITE went, 2 where the 2xx came from"},
 			{Name: "local_ack_branch_mode", Int: &p.localAckBranchMode, Max: 1, Doc: "Via branch of that ACK: 0 the INVITE's, 1 its own"},
 			{Name: "ac_extra_hdrs", Runtime: "ac_extra_hdrs", Str: &p.ackHeaders, Doc: "header lines for the ACK to a 2xx of a local INVITE, each with its line end"},
-			notYet("reparse_invite", 1), notYet("callid_matching", 0), notYet("reply_matching", 1),
-			notYet("delayed_reply", 1), notYet("failure_exec_mode", 0),
-			notYet("dns_reuse_rcv_socket", 0), notYet("headers_mode", 0), notYet("reply_relay_mode", 1),
-			notYet("blst_503", 0), notYet("reparse_on_dns_failover", 1),
+			{Name: "callid_matching", Int: &p.callIDMatching, Max: 1, Doc: "1: compare the Call-ID too when matching requests and replies, 0"},
+			{Name: "callid_cseq_matching", Int: &p.callIDCSeqMatching, Max: 1, Doc: "1: match replies by Call-ID and CSeq number instead of what our Via branch has of the request, 0"},
+			{Name: "delayed_reply", Int: &p.delayedReply, Max: 1, Doc: "0: a t_relay that fails answers at once and not when the script has ended, 1"},
+			{Name: "failure_exec_mode", Int: &p.failureExecMode, Max: 1, Doc: "1: a branch that can not be sent is one that fails when fr_timer has run out, and t_relay succeeds, 0"},
+			{Name: "faked_reply_prio", Int: &p.fakedPrio, Min: -32000, Max: 32000, Doc: "what is added to the priority of a final reply of our own (timeout) when the best is picked; above 0 received ones win, 0"},
+			{Name: "rich_redirect", Int: &p.richRedirect, Max: route.ContactFlags | route.ContactPath, Doc: "what a 3xx tells of branches, a sum: 1 branch flags as parameter of the Contact, 2 Path as Route header of its URI; 0"},
+			notYet("reply_matching", 1), notYet("dns_reuse_rcv_socket", 0), notYet("headers_mode", 0), notYet("blst_503", 0),
 			{Name: "e2e_cancel_reason", Runtime: "e2e_cancel_reason", Int: &p.e2eCancelReason, Max: 1, Doc: "1: Reason of a received CANCEL goes into ours"},
 			{Name: "local_cancel_reason", Runtime: "local_cancel_reason", Int: &p.localCancelReason, Max: 1, Doc: "1: a CANCEL because of another branch's final reply says so in a Reason (RFC 3326)"},
 			{Name: "noisy_ctimer", Runtime: "noisy_ctimer", Int: &p.noisyCtimer, Max: 1, Doc: "0: an INVITE of one branch that times out without any reply to it is not answered"},
 			{Name: "pass_provisional_replies", Runtime: "pass_provisional_replies", Int: &p.passProvisional, Max: 1, Doc: "1: who sends requests of our own is told of provisional replies too"},
 			{Name: "on_sl_reply", Str: &p.onSLReply, Doc: "onreply_route for replies that belong to no transaction; drop ends them"},
-			notYet("faked_reply_prio", 0), notYet("exec_time_check", 5000), notYet("enable_uac_fr", 0), notYet("rich_redirect", 0), notYet("callid_cseq_matching", 0), notYet("e2e_cancel_hop_by_hop", 1),
-		},
+			notYet("enable_uac_fr", 0), notYet("e2e_cancel_hop_by_hop", 1),
+		}, m.voidParams()...),
 		Funcs:  m.funcs(),
 		Stats:  m.stats.table(m),
 		RPC:    slices.Concat(m.commands(), m.uacCommands(), m.listCommands()),
@@ -176,8 +183,10 @@ var errNotYet = errors.New("not there yet: only the default value is supported")
 func (m *mod) Setup(h *modules.Host) error {
 	m.h = h
 	m.parsed.Grammar, m.upstream.Grammar, m.lost.Grammar = h.Proc.Par.Grammar, h.Proc.Par.Grammar, h.Proc.Par.Grammar
-	if m.par.contactFlows != "" && h.Main {
-		h.Logf(log.Warn, "tm", "parameter contact_flows_avp changes nothing: t_next_contact_flow is not there")
+	if h.Main {
+		for _, what := range m.void {
+			h.Logf(log.Warn, "tm", "parameter %s", what)
+		}
 	}
 	if m.par.failureMode != 0 && m.par.failureMode != 3 {
 		return fmt.Errorf("failure_reply_mode %d: %w (0 and 3 are there)", m.par.failureMode, errNotYet)

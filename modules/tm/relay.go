@@ -52,7 +52,12 @@ func (m *mod) relay(c *route.Ctx, forced *route.Target) int {
 	}
 	rc := m.forward(c, t, forced)
 	if rc <= 0 && t.flags&flagNoReply == 0 {
-		c.Ext[extDelayed] = 1
+		if m.par.delayedReply != 0 {
+			c.Ext[extDelayed] = 1
+		} else {
+			code, reason := c.ErrorReply("TM")
+			m.replyLocal(c, c.Trans, t, code, reason)
+		}
 	}
 	return rc
 }

@@ -217,7 +217,11 @@ func (m *mod) pick(t *cell) int {
 		if b.status < 200 || b.failing != 0 {
 			return -1
 		}
-		if p := priority(int(b.status)); p < prio {
+		p := priority(int(b.status))
+		if b.flags&brFaked != 0 {
+			p += m.par.fakedPrio
+		}
+		if p < prio {
 			best, prio = int(b.index), p
 		}
 	}

@@ -94,6 +94,9 @@ func (m *mod) forward(c *route.Ctx, t *cell, forced *route.Target) int {
 			sent++
 		} else if m.mayFailOver(c.P, t, bo, b, 477) {
 			m.nextBranch(c, o, t, bo, b) // this loop comes to it
+		} else if m.par.failureExecMode != 0 {
+			m.holdBranch(o, t, bo, b)
+			sent++
 		}
 	}
 	if sent == 0 {
@@ -391,6 +394,32 @@ func (m *mod) sendBranch(c *route.Ctx, o shm.Off, t *cell, bo shm.Off, b *branch
 	return false
 }
 
+// holdBranch makes a branch that could not be sent one that nobody answers (failure_exec_mode).
+func (m *mod) holdBranch(o shm.Off, t *cell, bo shm.Off, b *branch) {
+	m.a.Lock(&t.mu)
+	b.status = 0
+	b.flags = b.flags&^brFaked | brStream // it is not repeated
+	m.a.Unlock(&t.mu)
+	m.startBranch(o, t, bo, b)
+}
+
+// held leaves a branch whose request was lost behind Send to its timer, without repetition, with failure_exec_mode and when no other address is to be tried; false: it ends.
+func (m *mod) held(t *cell, bo shm.Off, b *branch) bool {
+	if m.par.failureExecMode == 0 || t.flags&flagLocal != 0 {
+		return false
+	}
+	m.a.Lock(&t.mu)
+	defer m.a.Unlock(&t.mu)
+	b.flags |= brFaked // as it will be if it ends now
+	next := m.mayFailOver(m.h.Proc, t, bo, b, 477)
+	b.flags &^= brFaked
+	if next || b.status != 0 {
+		return false
+	}
+	b.flags |= brStream // it is not repeated
+	return true
+}
+
 // startBranch starts the timers of a branch that is about to be sent.
 func (m *mod) startBranch(o shm.Off, t *cell, bo shm.Off, b *branch) {
 	now := m.h.Host.Ticks()
@@ -437,7 +466,9 @@ func (m *mod) sendFailed(b []byte) {
 	t := m.cell(o)
 	if bo, br := m.branchAt(t, i); br != nil {
 		m.h.Proc.Block(route.Place{Addr: br.to.addr.get(), Proto: sipparse.Proto(br.to.proto)}, route.BlockConnect)
-		m.fakeReply(m.h.Proc, o, t, bo, br, 477)
+		if !m.held(t, bo, br) {
+			m.fakeReply(m.h.Proc, o, t, bo, br, 477)
+		}
 	}
 	m.unref(o, t)
 }

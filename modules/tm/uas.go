@@ -72,7 +72,7 @@ func (m *mod) replyTagged(c *route.Ctx, o shm.Off, t *cell, code int, reason, ta
 		tag = c.ToTag(&m.tag)
 	}
 	if code/100 == 3 {
-		c.AddContacts(0)
+		c.AddContacts(m.par.richRedirect)
 	}
 	b, err := c.AppendReply(c.P.Host.Buffer(), code, reason, tag)
 	if err != nil {
