@@ -100,3 +100,35 @@ func TestBranchFailureWaits(t *testing.T) {
 		p.gone()
 	})
 }
+
+// TestBranchFailureLeaves: flags and attributes that the route sets are there in the failure route.
+func TestBranchFailureLeaves(t *testing.T) {
+	p := start(t, load+`
+request_route {
+	if (method=="ACK") { t_check_trans(); exit; }
+	t_on_branch_failure("B");
+	t_on_failure("F");
+	t_relay();
+}
+event_route[tm:branch-failure:B] { setflag(5); $avp(x) = "kept"; }
+failure_route[F] { if (isflagset(5) && $avp(x) == "kept") t_reply("480", "Both"); }`)
+	p.ask("INVITE")
+	p.want("alice 100, bob INVITE")
+	p.answer("bob", 486)
+	p.want("bob ACK, alice 480")
+	p.ack()
+	p.gone()
+}
+
+// TestLocalMaxForwards: a request of our own has one Max-Forwards, that of the lines if they say one.
+func TestLocalMaxForwards(t *testing.T) {
+	p := start(t, load+`request_route { t_uac_send("OPTIONS", "sip:bob@127.0.0.1:6001", "", "", "From: <sip:a@h>\r\nTo: <sip:b@h>\r\nmax-forwards: 5\r\n", ""); }`)
+	p.ask("OPTIONS")
+	p.want("bob OPTIONS")
+	if m := strings.ToLower(p.last["bob"]); strings.Count(m, "max-forwards:") != 1 || !strings.Contains(m, "max-forwards: 5") {
+		t.Errorf("bob got\n%s", m)
+	}
+	p.answer("bob", 200)
+	p.want("")
+	p.gone()
+}
