@@ -79,9 +79,12 @@ func (m *mod) forward(c *route.Ctx, t *cell, forced *route.Target) int {
 		m.failed(c, err)
 		return -6
 	}
-	if first > 0 && m.par.failureMode == 3 && c.Kind&route.InFailure != 0 {
+	if first > 0 && c.Kind&route.InFailure != 0 {
 		m.a.Lock(&t.mu)
-		t.legFrom = uint8(first) // a new leg: the replies so far count no more
+		t.flags &^= flag6xx // it ended the branches before these
+		if m.par.failureMode == 3 {
+			t.legFrom = uint8(first) // a new leg: the replies so far count no more
+		}
 		m.a.Unlock(&t.mu)
 	}
 	sent := 0
