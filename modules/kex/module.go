@@ -81,7 +81,7 @@ func (m *mod) Exports() modules.Exports {
 				return truth(len(c.DstURI) > 0)
 			}},
 			printf("pv_printf"), printf("avp_printf"),
-			{Name: "is_myself", Args: "s", From: route.AnyRoute, Doc: "1 if host and port of a SIP URI, or a bare host, belong to this server", Run: isMyself(true)},
+			{Name: "is_myself", Args: "s", From: route.AnyRoute, Doc: "1 if host, port and transport of a SIP URI, or a bare host, belong to this server", Run: isMyself(true)},
 			{Name: "is_myhost", Args: "s", From: route.AnyRoute, Doc: "as is_myself, whatever the port", Run: isMyself(false)},
 			{Name: "setdebug", Args: "i", From: route.AnyRoute, Doc: "log level of this process", Run: func(c *route.Ctx, a *route.Args) int {
 				n, ok := a.Int(c, 0)
@@ -162,11 +162,11 @@ func isMyself(withPort bool) func(c *route.Ctx, a *route.Args) int {
 		if c.P.Par.Grammar.ParseURI(b, &u) != sipparse.OK {
 			return -1
 		}
-		port := u.Port
+		port, proto := u.Port, u.Proto
 		if !withPort {
-			port = 0
+			port, proto = 0, sipparse.ProtoNone
 		}
-		return truth(c.P.Net.IsMyself(u.Host.In(b), port, sipparse.ProtoNone))
+		return truth(c.P.Net.IsMyself(u.Host.In(b), port, proto))
 	}
 }
 
