@@ -24,6 +24,7 @@ type Regexp struct {
 	never   string
 	once    sync.Once
 	re      *regexp.Regexp
+	empty   bool // it matches the empty text
 }
 
 // ParsePOSIX reads a POSIX extended regular expression, as glibc's regcomp reads it. dotnl says that "." and
@@ -78,8 +79,15 @@ func (r *Regexp) Machine() *regexp.Regexp {
 		if r.longest {
 			r.re.Longest()
 		}
+		r.empty = r.re.Match(nil)
 	})
 	return r.re
+}
+
+// MatchesEmpty says whether it matches the empty text.
+func (r *Regexp) MatchesEmpty() bool {
+	r.Machine()
+	return r.empty
 }
 
 // Match says whether b holds a match.

@@ -145,7 +145,7 @@ func matches(re *syntax.Regexp, b []byte, all bool) (ms [][]int, empty bool) {
 		n = -1
 	}
 	ms = machine.FindAllSubmatchIndex(b, n)
-	if !machine.Match(nil) {
+	if !re.MatchesEmpty() {
 		return ms, false
 	}
 	for i, m := range ms {
